@@ -1,0 +1,257 @@
+"""Calls: their states, the gateway's reports, what became of them, and how often is too often.
+
+queued -> placing -> placed -> ended. A call is written down (placing) before it is requested; `settle` applies a report
+to it: idempotent and monotone, so that reports may come in any order, any number of times and days late. A final state
+stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class By(StrEnum):
+    """By what an incident was acknowledged: the label of callbridge_acknowledgements_total."""
+
+    KEYPRESS = "keypress"
+    REPLY = "reply"
+    ANSWER = "answer"
+    HANG_UP = "hang_up"
+    WEB = "web"
+    API = "api"
+    SILENCE = "silence"
+
+
+class Outcome(StrEnum):
+    """What became of a call, as the human experienced it: the label of callbridge_calls_total.
+
+    answered: somebody (or a mailbox) picked up. no_answer: it rang and nobody did. failed: the network could not
+    connect it. refused: the gateway would not place it. unconfirmed: placed, and nothing was ever heard of it again.
+    cancelled: it was not needed any more before it rang.
+    """
+
+    ANSWERED = "answered"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNCONFIRMED = "unconfirmed"
+    CANCELLED = "cancelled"
+
+
+class CallState(StrEnum):
+    """queued: to be (re)tried at its due time. placing: requested, answer not known. placed: accepted. ended: final."""
+
+    QUEUED = "queued"
+    PLACING = "placing"
+    PLACED = "placed"
+    ENDED = "ended"
+
+
+class CallStatus(StrEnum):
+    """The gateway's words for a call, and `unknown` for any that it may invent."""
+
+    INITIATED = "initiated"
+    RINGING = "ringing"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    NO_ANSWER = "no-answer"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+# More seconds or euro than any call: whatever the gateway reports beyond it is taken for not told.
+MOST = 1_000_000
+
+FINAL = {
+    CallStatus.COMPLETED: Outcome.ANSWERED,
+    CallStatus.NO_ANSWER: Outcome.NO_ANSWER,
+    CallStatus.FAILED: Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the gateway says of a call. `duration` in seconds, `price` in euro per minute, `cost` in euro for it all."""
+
+    status: CallStatus
+    gateway_id: str | None = None
+    foreign_id: str | None = None
+    recipient: str | None = None
+    duration: float | None = None
+    price: float | None = None
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One phone call to one person; it carries every page that waited for them when it was requested.
+
+    `id` is ours (sent as foreign_id where the dialect has it), `gateway_id` the gateway's. `tries` counts requests
+    whose answer said that nobody was called, `asked_again` whether it was requested again after an uncertain answer.
+    Durations in seconds, `cost` in euro.
+    """
+
+    id: str
+    person: str
+    number: str
+    created_at: datetime
+    state: CallState = CallState.PLACING
+    gateway_id: str | None = None
+    language: str = ""
+    template: str = ""
+    text: str = ""
+    speech_seconds: float = 0.0
+    requested_at: datetime | None = None
+    placed_at: datetime | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    due_at: datetime | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    duration: float | None = None
+    cost: float | None = None
+    tries: int = 0
+    asked_again: bool = False
+    acknowledged: bool = False
+    version: int = 0
+
+    @property
+    def live(self) -> bool:
+        return self.state is not CallState.ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When a call by itself acknowledges; `answer` zero: never by being answered."""
+
+    answer: timedelta = timedelta(0)
+    hang_up: bool = False
+
+
+def settle(call: Call, report: Report, now: datetime) -> Call:
+    """The call after `report`; the same call object if the report says nothing new."""
+    if call.state is CallState.ENDED and call.outcome is not Outcome.UNCONFIRMED:
+        return _costed(call, report)
+    if report.status in FINAL:
+        return _ended(call, report, now)
+    if call.state is CallState.ENDED:
+        return call
+    return _under_way(call, report, now)
+
+
+def end(call: Call, outcome: Outcome, now: datetime, reason: str = "") -> Call:
+    """The call ended by other means than a report; an ended one stays as it is."""
+    if call.state is CallState.ENDED:
+        return call
+    return replace(call, state=CallState.ENDED, outcome=outcome, ended_at=now, due_at=None, reason=reason)
+
+
+def taken(call: Call, rules: Rules) -> By | None:
+    """By what the ended call acknowledged by itself, if it did."""
+    if call.outcome is not Outcome.ANSWERED or not rules.answer:
+        return None
+    return By.ANSWER if (call.duration or 0.0) >= rules.answer.total_seconds() else None
+
+
+def _ended(call: Call, report: Report, now: datetime) -> Call:
+    outcome = FINAL[report.status]
+    talk = _possible(report.duration) if outcome is Outcome.ANSWERED else None
+    answered_at = call.answered_at
+    if outcome is Outcome.ANSWERED and answered_at is None:
+        answered_at = now - timedelta(seconds=talk or 0.0)
+    return replace(
+        call,
+        state=CallState.ENDED,
+        outcome=outcome,
+        gateway_id=call.gateway_id or report.gateway_id,
+        answered_at=answered_at if outcome is Outcome.ANSWERED else None,
+        ended_at=now,
+        due_at=None,
+        duration=talk,
+        cost=cost(report),
+        reason="",
+    )
+
+
+def _under_way(call: Call, report: Report, now: datetime) -> Call:
+    """An intermediate report can only add what is not known yet: never take anything back."""
+    ringing = report.status in (CallStatus.RINGING, CallStatus.IN_PROGRESS)
+    moved = replace(
+        call,
+        state=CallState.PLACED,
+        gateway_id=call.gateway_id or report.gateway_id,
+        placed_at=call.placed_at or now,
+        ringing_at=call.ringing_at or (now if ringing else None),
+        answered_at=call.answered_at or (now if report.status is CallStatus.IN_PROGRESS else None),
+    )
+    return call if moved == call else moved
+
+
+def _costed(call: Call, report: Report) -> Call:
+    """A price that comes with a later copy of the final report is taken; nothing else is."""
+    price = cost(report)
+    if call.cost is not None or price is None or FINAL.get(report.status) is not call.outcome:
+        return call
+    return replace(call, cost=price)
+
+
+def cost(report: Report) -> float | None:
+    """What the call cost, in euro: as told, or its started minutes at the price per minute; None if not known."""
+    told, price, duration = _possible(report.cost), _possible(report.price), _possible(report.duration)
+    if told is not None:
+        return told
+    if price is None or duration is None:
+        return None
+    return round(-(-duration // 60) * price, 4)
+
+
+def _possible(number: float | None) -> float | None:
+    """A stranger's number of seconds or euro if it can be true, else None: an infinite one would break the counters."""
+    return number if number is not None and 0 <= number <= MOST else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` calls in any `span`."""
+
+    count: int
+    span: timedelta
+
+
+def allowed_at(placed: Sequence[datetime], rates: Sequence[Rate], now: datetime) -> datetime:
+    """When the next call may be placed at the earliest: `now` or later. `placed`: when those before were, ascending."""
+    free = now
+    for rate in rates:
+        if len(placed) >= rate.count:
+            free = max(free, placed[-rate.count] + rate.span)
+    return free
+
+
+# A gateway that is down is asked again soon; one that waits for a human (key, credit) less often.
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(seconds=60)
+
+
+def pause_after(tries: int) -> timedelta:
+    """How long to wait after the `tries`-th request (from 1) that the gateway could not take."""
+    return min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE)
+
+
+def sign(secret: str, call: str) -> str:
+    """The token of the signed link that acknowledges `call`: the call's id and an HMAC-SHA256 over it."""
+    mac = hmac.new(secret.encode(), b"acknowledge:" + call.encode(), hashlib.sha256)
+    return f"{call}.{mac.hexdigest()[:40]}"
+
+
+def signed_call(secret: str, token: str) -> str | None:
+    """The call that `token` acknowledges; None for a token that `sign` did not make. In constant time."""
+    if not token.isascii():
+        return None
+    call = token.partition(".")[0]
+    return call if hmac.compare_digest(sign(secret, call), token) else None

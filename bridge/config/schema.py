@@ -1,0 +1,365 @@
+"""The file's shape: what may stand where. It lives at the edge only; `build` makes the program's own types of it.
+
+Scalars come as text and are converted here; what is out of bounds says what would be right. What needs more than one
+place of the file (names, matchers, phone numbers) is looked at in `checks`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from bridge.config.words import (
+    Address,
+    Amount,
+    Any_,
+    Boolean,
+    CallsAtOnce,
+    CallsPerMinute,
+    DialectWord,
+    Duration,
+    FilePath,
+    Language,
+    LocalTime,
+    Name,
+    PerPerson,
+    Phone,
+    Positive,
+    Refresh,
+    Region,
+    ReportsWord,
+    RequestTime,
+    Retention,
+    RingTime,
+    Some,
+    TargetName,
+    TemplateName,
+    Times,
+    Turn,
+    Zone,
+)
+
+
+class Section(BaseModel):
+    """A map with fixed keys; an empty one may be written as nothing, and an empty value means: not set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unset(cls, value: Any) -> Any:
+        if value is None:
+            return {}
+        return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
+def at(key: str, what: str) -> PydanticCustomError:
+    """A fault of a whole map that is best shown at one of its keys."""
+    return PydanticCustomError("at", "{what}", {"key": key, "what": what})
+
+
+class Global(Section):
+    """What holds where nothing else is said."""
+
+    timezone: Zone = Field(default_factory=lambda: ZoneInfo("UTC"))
+    """For schedules and speech that name no other (default UTC)."""
+    region: Region = ""
+    """The country that national phone numbers such as 0171 1234567 belong to; without it every number begins with +."""
+    language: Language = "en-US"
+    """The language of people who name no other (default en-US)."""
+
+
+class Storage(Section):
+    """Where incidents are remembered."""
+
+    url: Some | None = None
+    """sqlite:///callbridge.db (default), or postgresql://host/database."""
+    url_file: FilePath | None = None
+    """A file that holds the URL, for one with a password; instead of url."""
+    retention: Retention = timedelta(days=90)
+    """How long closed incidents and their journal are kept (default 90d)."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Storage:
+        if self.url is not None and self.url_file is not None:
+            raise at("url_file", "url is given too; write one of url and url_file")
+        return self
+
+
+class Gateway(Section):
+    """The account at sms77/seven, and how its gateway is used."""
+
+    api_url: Address = "https://gateway.seven.io/api"
+    """Where the gateway's API is (default https://gateway.seven.io/api)."""
+    dialect: DialectWord = "seven"
+    """seven (2024 and later), or sms77 (the original API)."""
+    api_key_file: FilePath
+    """The file that holds the API key."""
+    from_: Phone | None = Field(default=None, alias="from")
+    """The number that the phone shows; one that the account may use."""
+    ring_time: RingTime = timedelta(seconds=30)
+    """How long a phone rings, 5s to 60s (default 30s); the sms77 dialect does not send it."""
+    timeout: RequestTime = timedelta(seconds=15)
+    """The longest that one HTTP request may take (default 15s)."""
+    report_timeout: Positive = timedelta(minutes=3)
+    """An accepted call without a final report by then is looked up, then counts as unconfirmed (default 3m)."""
+    reports: ReportsWord = "webhook"
+    """webhook (default), poll (without a public address the gateway is asked while calls run), or both."""
+    max_concurrent_calls: CallsAtOnce = 10
+    """How many calls may be under way at once (default 10)."""
+    debug: Boolean = False
+    """true: the gateway answers and calls nobody."""
+    min_balance: Amount | None = None
+    """Euro; below it the balance metric's alert fires."""
+
+
+class AlertmanagerWebhook(Section):
+    """Who may knock at /webhook/alertmanager."""
+
+    credentials_file: FilePath
+    """The file that holds the bearer token."""
+
+
+class GrafanaWebhook(Section):
+    """Who may knock at /webhook/grafana."""
+
+    hmac_secret_file: FilePath
+    """The file that holds the HMAC secret."""
+
+
+class GatewayWebhook(Section):
+    """Who may knock at /webhook/sms77/…"""
+
+    token_file: FilePath | None = None
+    """The file that holds the last part of that address."""
+    signing_key_file: FilePath | None = None
+    """The file that holds the account's signing key, where its reports are signed."""
+
+
+class Webhooks(Section):
+    """What those who knock at the doors must know."""
+
+    alertmanager: AlertmanagerWebhook | None = None
+    grafana: GrafanaWebhook | None = None
+    sms77: GatewayWebhook | None = None
+
+
+class Person(Section):
+    """Somebody who can be called."""
+
+    name: Some | None = None
+    """The name that is spoken (default: the key)."""
+    phone: Phone | None = None
+    """+49 171 1234567, or as it is dialled within global.region; without it nobody can call them."""
+    language: Language | None = None
+    """What the phone speaks to them (default: global.language)."""
+    email: Some | None = None
+    """How calendars may name them."""
+
+
+class Rotation(Section):
+    """People who take turns."""
+
+    name: Name | None = None
+    """What the shifts are said to come from (default: its number)."""
+    people: Annotated[list[Any_], Field(min_length=1)]
+    """Their keys, in the order of their turns."""
+    every: Turn
+    """How long a turn is: whole hours, days or weeks."""
+    start: LocalTime
+    """When the first turn begins, in the schedule's time zone."""
+    active_time_intervals: list[Any_] = Field(default_factory=list)
+    """Only then is this rotation on duty; empty: always."""
+
+
+class Override(Section):
+    """One person instead of everybody else, for a time."""
+
+    person: Any_
+    from_: LocalTime = Field(alias="from")
+    """The beginning, in the schedule's time zone."""
+    until: LocalTime
+    """The end, in the schedule's time zone."""
+
+    @model_validator(mode="after")
+    def _forward(self) -> Override:
+        if self.until <= self.from_:
+            raise at("until", "is not after from; write a later time")
+        return self
+
+
+class Ical(Section):
+    """A calendar whose events name the people on call."""
+
+    file: FilePath | None = None
+    url: Address | None = None
+    refresh: Refresh = timedelta(minutes=15)
+    """How often it is read again (default 15m)."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Ical:
+        if (self.file is None) == (self.url is None):
+            raise at("url" if self.url else "", "write one of file and url")
+        return self
+
+
+class Schedule(Section):
+    """Who is on call when."""
+
+    timezone: Zone | None = None
+    """Where its wall clock hangs (default: global.timezone)."""
+    rotations: list[Rotation] = Field(default_factory=list)
+    """Layers: a later one covers the earlier where it is active."""
+    overrides: list[Override] = Field(default_factory=list)
+    """They cover everything."""
+    ical: Ical | None = None
+
+
+class Step(Section):
+    """People who are called side by side."""
+
+    call: Annotated[list[Any_], Field(min_length=1)]
+    """Keys of people or schedules."""
+    wait: Duration = timedelta(minutes=5)
+    """Until the next step, unless somebody acknowledges (default 5m)."""
+    attempts: Times = 1
+    """Calls per person who does not answer (default 1)."""
+    retry_after: Duration = timedelta(minutes=1)
+    """Between two calls to a person who does not answer (default 1m)."""
+
+
+class Policy(Section):
+    """Who is called, in which order."""
+
+    steps: list[Step]
+    """One after the other; []: the incident is recorded, nobody is called."""
+    rounds: Times = 1
+    """How often the whole chain is gone through (default 1)."""
+    acknowledged_for: Duration = timedelta(0)
+    """How long an acknowledgement holds; 0 (default): until resolved."""
+    template: TemplateName = "call"
+    """What is said: templates/NAME.txt.j2, .xml.j2 or .ssml.j2 (default call)."""
+    urgent: Boolean = False
+    """true: rings even when limits.budget_per_day is spent."""
+
+
+class Acknowledgement(Section):
+    """What counts as taking an incident."""
+
+    answer: Duration = timedelta(0)
+    """A call answered that long acknowledges; 0 (default): answering does not, for a mailbox answers too."""
+    hang_up: Boolean = False
+    """true: hanging up when the text asks for it acknowledges."""
+    keypress: Boolean = True
+    """A key pressed during the call acknowledges, where the account reports keys."""
+    reply: Boolean = True
+    """An SMS reply acknowledges."""
+
+
+class Route(Section):
+    """A node of Alertmanager's routing tree."""
+
+    policy: Any_ | None = None
+    """Where its alerts go (default: its parent's)."""
+    matchers: list[Any_] = Field(default_factory=list)
+    """All of them must match: severity="critical", team=~"db|storage"."""
+    match: dict[Some, Any_] = Field(default_factory=dict)
+    """Deprecated: labels and their values; write matchers."""
+    match_re: dict[Some, Any_] = Field(default_factory=dict)
+    """Deprecated: labels and regular expressions; write matchers."""
+    continue_: Boolean = Field(default=False, alias="continue")
+    """true: the following siblings are looked at too."""
+    mute_time_intervals: list[Any_] = Field(default_factory=list)
+    """Nobody is called while any of these is."""
+    active_time_intervals: list[Any_] = Field(default_factory=list)
+    """Somebody is called only while any of these is; empty: always."""
+    routes: list[Route] = Field(default_factory=list)
+
+
+class TimeRange(Section):
+    """From start_time up to end_time."""
+
+    start_time: Any_
+    end_time: Any_
+
+
+class TimeSpec(Section):
+    """Whatever is given must hold, all of it at once."""
+
+    times: list[TimeRange] | None = None
+    weekdays: list[Any_] | None = None
+    """monday:friday, sunday"""
+    days_of_month: list[Any_] | None = None
+    """1:5, -3:-1 (from the end)"""
+    months: list[Any_] | None = None
+    """january:march, 12"""
+    years: list[Any_] | None = None
+    """2026:2028"""
+    location: Any_ | None = None
+    """The time zone (default UTC)."""
+
+
+class NamedInterval(Section):
+    """A named time interval: any of its specifications."""
+
+    name: Name
+    time_intervals: list[TimeSpec] = Field(default_factory=list)
+
+
+class Limits(Section):
+    """How much ringing is too much."""
+
+    calls_per_person: list[PerPerson] = Field(default_factory=list)
+    """Beyond it pages wait and are told together in one call."""
+    calls_per_minute: CallsPerMinute | None = None
+    """All calls of this server together."""
+    budget_per_day: Amount | None = None
+    """Euro; beyond it only urgent policies still ring."""
+
+
+class Watchdog(Section):
+    """An alert that must keep coming."""
+
+    name: Name
+    matchers: Annotated[list[Any_], Field(min_length=1)]
+    every: Positive
+    """No such alert for that long: an incident of its own."""
+    policy: Any_
+
+
+class Alertmanager(Section):
+    """An Alertmanager whose API may be asked."""
+
+    url: Address
+    silence_on_acknowledge: Duration = timedelta(0)
+    """How long a silence is set for when somebody acknowledges; 0 (default): none."""
+
+
+class File(Section):
+    """The one file of callbridge."""
+
+    global_: Global = Field(default_factory=Global, alias="global")
+    storage: Storage = Field(default_factory=Storage)
+    gateway: Gateway
+    webhooks: Webhooks = Field(default_factory=Webhooks)
+    people: dict[TargetName, Person]
+    schedules: dict[TargetName, Schedule] = Field(default_factory=dict)
+    policies: dict[Name, Policy]
+    acknowledgement: Acknowledgement = Field(default_factory=Acknowledgement)
+    route: Route
+    time_intervals: list[NamedInterval] = Field(default_factory=list)
+    limits: Limits = Field(default_factory=Limits)
+    watchdogs: list[Watchdog] = Field(default_factory=list)
+    alertmanagers: list[Alertmanager] = Field(default_factory=list)
+    templates: list[FilePath] = Field(default_factory=list)
+    """Folders; the first that has the template wins, the shipped ones come last."""
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the file, for editors: docs/config.schema.json."""
+    schema = File.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "callbridge"}

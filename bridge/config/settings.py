@@ -1,0 +1,157 @@
+"""What the program knows of its file: one frozen Config. The file's own shape is in `schema`, and goes no further."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from bridge.errors import CallbridgeError, Fault
+from bridge.escalation import Policy
+
+if TYPE_CHECKING:
+    from bridge.intervals import TimeInterval
+    from bridge.route import Matcher, Route
+    from bridge.schedule import Person, Schedule
+
+Dialect = Literal["seven", "sms77"]
+Reports = Literal["webhook", "poll", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret in a file of its own; read when it is used, so that it can be changed without a reload."""
+
+    path: Path
+
+    def read(self) -> str:
+        """The secret without surrounding white space. Raises CallbridgeError that names the file, never its content."""
+        try:
+            text = self.path.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise CallbridgeError(f"{self.path}: cannot read the secret: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise CallbridgeError(f"{self.path}: the secret is not UTF-8 text") from None
+        if not text:
+            raise CallbridgeError(f"{self.path}: the file is empty, a secret is expected in it")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where incidents are remembered: `sqlite:////absolute/path` or `postgresql://…`; the URL may hold a password."""
+
+    url: str = field(repr=False)
+    retention: timedelta
+
+    def __repr__(self) -> str:
+        return f"Storage(url={redacted(self.url)!r}, retention={self.retention!r})"
+
+
+def redacted(url: str) -> str:
+    """The URL fit for a log: neither its password nor its query, where drivers take passwords too."""
+    parts = urlsplit(url)
+    user, at, address = parts.netloc.rpartition("@")
+    netloc = f"{user.partition(':')[0]}:<secret>@{address}" if at and ":" in user else parts.netloc
+    return f"{parts.scheme}://{netloc}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """How to speak to the gateway. `sender` is E.164 without the plus; `min_balance` in euro."""
+
+    api_url: str
+    dialect: Dialect
+    api_key: Secret | None
+    sender: str | None
+    ring_time: timedelta
+    timeout: timedelta
+    report_timeout: timedelta
+    reports: Reports
+    max_concurrent_calls: int
+    debug: bool
+    min_balance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """What those who knock must know; None: that door asks for nothing (or, without a report token, is shut)."""
+
+    alertmanager: Secret | None
+    grafana: Secret | None
+    report_token: Secret | None
+    signing_key: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What counts as taking an incident; `answer` zero: being answered alone never does."""
+
+    answer: timedelta
+    hang_up: bool
+    keypress: bool
+    reply: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` calls in any span of `span`."""
+
+    count: int
+    span: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much ringing is too much; None: no limit. `budget_per_day` in euro."""
+
+    calls_per_person: tuple[Rate, ...]
+    calls_per_minute: int | None
+    budget_per_day: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """An alert that must keep coming: silence of `every` is an incident of its own."""
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    every: timedelta
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerSettings:
+    """One Alertmanager whose API may be asked; `silence_on_acknowledge` zero: none is made."""
+
+    url: str
+    silence_on_acknowledge: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file, checked. `hash`: the first six bytes of its MD5, little-endian, as Alertmanager's metric."""
+
+    path: Path
+    hash: int
+    warnings: tuple[Fault, ...]
+    timezone: ZoneInfo
+    region: str
+    language: str
+    storage: Storage
+    gateway: GatewaySettings
+    webhooks: Webhooks
+    people: Mapping[str, Person]
+    schedules: Mapping[str, Schedule]
+    policies: Mapping[str, Policy]
+    acknowledgement: Acknowledgement
+    route: Route
+    time_intervals: Mapping[str, TimeInterval]
+    limits: Limits
+    watchdogs: tuple[Watchdog, ...]
+    alertmanagers: tuple[AlertmanagerSettings, ...]
+    templates: tuple[Path, ...]

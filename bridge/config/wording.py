@@ -1,0 +1,147 @@
+"""Pydantic's findings, in an operator's words and with their place in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bridge.config.faults import Faults
+from bridge.config.scalars import near, shown
+from bridge.config.schema import File
+from bridge.config.tree import Entry, Node, dotted
+
+Location = Sequence[int | str]
+
+# What to write where a required key is missing.
+EXAMPLES = {
+    "api_key_file": "api_key_file: secrets/api_key",
+    "call": "call: [alice]",
+    "credentials_file": "credentials_file: secrets/alertmanager_token",
+    "end_time": 'end_time: "17:00"',
+    "every": "every: 1w",
+    "from": "from: 2026-12-24 00:00",
+    "gateway": "gateway: {api_key_file: secrets/api_key}",
+    "hmac_secret_file": "hmac_secret_file: secrets/grafana_hmac",
+    "matchers": "matchers: ['alertname=\"Watchdog\"']",
+    "name": "name: and a name",
+    "people": "people: and a map of those who can be called",
+    "person": "person: alice",
+    "policies": "policies: {default: {steps: [{call: [alice]}]}}",
+    "policy": "policy: default",
+    "route": "route: {policy: default}",
+    "start": "start: 2026-01-05 09:00",
+    "start_time": 'start_time: "09:00"',
+    "steps": "steps: [{call: [alice]}], or steps: [] to record and call nobody",
+    "until": "until: 2026-12-27 00:00",
+    "url": "url: http://alertmanager:9093",
+}
+
+# Keys of Alertmanager's file, which people will bring along, and the plain secrets that must not stand in a file.
+FOREIGN = {
+    "receiver": "Alertmanager's receiver is called policy here",
+    "receivers": "who is called stands in people and policies",
+    "group_by": "grouping stays in Alertmanager; leave it out",
+    "group_wait": "grouping stays in Alertmanager; leave it out",
+    "group_interval": "grouping stays in Alertmanager; leave it out",
+    "repeat_interval": "repeating stays in Alertmanager; leave it out, or set acknowledged_for in the policy",
+    "inhibit_rules": "inhibition stays in Alertmanager; leave it out",
+    "api_key": "secrets live in files of their own; write api_key_file",
+    "credentials": "secrets live in files of their own; write credentials_file",
+    "hmac_secret": "secrets live in files of their own; write hmac_secret_file",
+    "token": "secrets live in files of their own; write token_file",
+    "signing_key": "secrets live in files of their own; write signing_key_file",
+}
+
+
+def tell_all(error: ValidationError, root: Node, faults: Faults) -> None:
+    """Put every finding of `error` down, each in words and at its place."""
+    for detail in error.errors(include_url=False, include_input=False):
+        _tell(detail, root, faults)
+
+
+def _tell(detail: ErrorDetails, root: Node, faults: Faults) -> None:
+    location = [step for step in detail["loc"] if step != "[key]"]
+    at_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)
+    if detail["type"] == "at" and detail["ctx"]["key"]:
+        location.append(detail["ctx"]["key"])
+    line, column, node = place(root, location, at_key=at_key)
+    faults.tell(line, column, path(location), _what(detail, location, node))
+
+
+def path(location: Location) -> str:
+    """`policies.default.steps[0].call[1]`"""
+    where = ""
+    for step in location:
+        where = f"{where}[{step}]" if isinstance(step, int) else dotted(where, step)
+    return where
+
+
+def place(root: Node, location: Location, *, at_key: bool = False) -> tuple[int, int, Node | None]:
+    """Where `location` stands, and its node; for what is missing the place of the map in which it is."""
+    node, holder = root, Entry(root.line, root.column, root)
+    for step in location:
+        if isinstance(step, int) and node.rows is not None:
+            node = node.rows[step]
+            holder = Entry(node.line, node.column, node)
+        elif isinstance(step, str) and node.entries is not None and step in node.entries:
+            holder = node.entries[step]
+            node = holder.value
+        else:
+            return holder.line, holder.column, None
+    if at_key or node.kind == "nothing":
+        return holder.line, holder.column, node
+    return node.line, node.column, node
+
+
+def _what(detail: ErrorDetails, location: Location, node: Node | None) -> str:
+    key = str(location[-1]) if location else ""
+    match detail["type"]:
+        case "missing":
+            return f"missing; write {EXAMPLES.get(key, key)}"
+        case "extra_forbidden":
+            return _unknown(key, location)
+        case "list_type":
+            return f"{node.kind if node else 'nothing'} stands here; write a list{_as_list(node)}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return f"{node.kind if node else 'nothing'} stands here; write a map, key: value"
+        case "too_short":
+            return f"an empty list; write at least one: {EXAMPLES.get(key, f'{key}: [alice]')}"
+        case "at":
+            return str(detail["ctx"]["what"])
+        case _:
+            return detail["msg"].removeprefix("Value error, ")
+
+
+def _as_list(node: Node | None) -> str:
+    # Only a short word is said again: it shows how to write the list, and a long one would hide that.
+    if node is None or not node.text or shown(node.text) != f'"{node.text}"':
+        return ""
+    return f", [{node.text}]"
+
+
+def _unknown(key: str, location: Location) -> str:
+    known = _keys(location[:-1])
+    if key in FOREIGN:
+        return f"unknown key; {FOREIGN[key]}"
+    guess = near(key, known)
+    return f"unknown key{guess}" if guess else f"unknown key; known here are {', '.join(known)}"
+
+
+def _keys(location: Location) -> list[str]:
+    """The keys that the map at `location` may have."""
+    model = _model(File)
+    for step in location:
+        if model is None:
+            return []
+        if isinstance(step, int) or not _is_section(model):
+            model = _inner(model)
+            continue
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        model = _model(fields[step].annotation) if step in fields else None
+    if model is None or not _is_section(model):
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]

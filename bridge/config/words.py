@@ -1,0 +1,148 @@
+"""The kinds of word that the file knows: what a scalar of each is read as, and what an editor may expect of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from bridge.config import scalars
+from bridge.config.scalars import spelled
+from bridge.config.settings import Dialect, Rate, Reports
+from bridge.schedule import Period, parse_period
+
+T = TypeVar("T")
+
+# Editors read the file by YAML's own rules, where a bare word may be a number or a boolean: both are text here.
+DURATION_JSON = WithJsonSchema(
+    {"type": ["string", "integer"], "pattern": "^(0|([0-9]+(ms|[ywdhms]))+)$", "examples": ["1h30m", "90s"]}
+)
+_BOOLEAN_JSON = {"type": ["boolean", "string"], "enum": [True, False, "true", "false", "yes", "no", "on", "off"]}
+_TEXT_JSON = {"type": ["string", "number", "boolean"]}
+_PHONE_JSON = {"type": ["string", "integer"], "examples": ["+49 171 1234567"]}
+
+
+def _reader(read: Callable[[str], T], expected: str) -> BeforeValidator:
+    """A validator that reads one scalar; lists and maps are refused in words."""
+
+    def convert(value: object) -> T:
+        if not isinstance(value, str):
+            raise ValueError(f"{_kind(value)} stands here; write {expected}")
+        return read(value)
+
+    return BeforeValidator(convert)
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    return "a list" if isinstance(value, list) else "a map"
+
+
+def _between(least: timedelta, most: timedelta | None = None, *, above: bool = False) -> Callable[[str], timedelta]:
+    """A reader of durations from `least` (`above`: more than that) to `most`."""
+
+    def read(text: str) -> timedelta:
+        asked = scalars.duration(text)
+        if most is not None and asked > most:
+            raise ValueError(f"{text} is longer than {spelled(most)}; write {spelled(least)} to {spelled(most)}")
+        if asked < least or (above and asked == least):
+            right = "more than" if above else "at least"
+            bounds = f"{spelled(least)} to {spelled(most)}" if most is not None else f"{right} {spelled(least)}"
+            raise ValueError(f"{text} is too short; write {bounds}")
+        return asked
+
+    return read
+
+
+def _at_least(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        count = scalars.whole(text)
+        if not least <= count <= most:
+            raise ValueError(f"{text} is too {'small' if count < least else 'great'}; write {least} to {most}")
+        return count
+
+    return read
+
+
+def whole(least: int, most: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    pattern = {"type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": "^[0-9]+$"}
+    return _reader(_at_least(least, most), "a whole number"), WithJsonSchema(pattern)
+
+
+def span(least: str, most: str | None = None, *, above: bool = False) -> BeforeValidator:
+    bounds = _between(scalars.duration(least), scalars.duration(most) if most else None, above=above)
+    return _reader(bounds, "a duration like 5m")
+
+
+def _text(read: Callable[[str], T], expected: str, **extra: object) -> tuple[BeforeValidator, WithJsonSchema]:
+    return _reader(read, expected), WithJsonSchema({**_TEXT_JSON, **extra})
+
+
+_NAME, _NAME_JSON = _text(scalars.name, "a name")
+_TARGET, _TARGET_JSON = _text(scalars.target_name, "a name")
+_PATH, _PATH_JSON = _text(scalars.text_of, "a file's path")
+_ANY, _ANY_JSON = _text(str, "text")
+_SOME, _SOME_JSON = _text(scalars.text_of, "text")
+
+Any_ = Annotated[str, _ANY, _ANY_JSON]
+Some = Annotated[str, _SOME, _SOME_JSON]
+Name = Annotated[str, _NAME, _NAME_JSON]
+TargetName = Annotated[str, _TARGET, _TARGET_JSON]
+FilePath = Annotated[str, _PATH, _PATH_JSON]
+Duration = Annotated[timedelta, span("0"), DURATION_JSON]
+Positive = Annotated[timedelta, span("0", above=True), DURATION_JSON]
+Boolean = Annotated[bool, _reader(scalars.boolean, "true or false"), WithJsonSchema(_BOOLEAN_JSON)]
+Amount = Annotated[
+    float,
+    _reader(scalars.number, "a number"),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}),
+]
+Times = Annotated[int, *whole(1, 1000)]
+Zone = Annotated[ZoneInfo, *_text(scalars.zone, "a time zone like Europe/Berlin", examples=["Europe/Berlin", "UTC"])]
+Region = Annotated[str, *_text(scalars.region, "a country like DE", examples=["DE"])]
+Language = Annotated[str, *_text(scalars.language, "a language like en-US", examples=["en-US", "de-DE"])]
+LocalTime = Annotated[
+    datetime,
+    _reader(scalars.local_time, "a local time like 2026-01-05 09:00"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?$"}),
+]
+Turn = Annotated[
+    Period,
+    _reader(parse_period, "a period like 1w"),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+[hdw]$", "examples": ["1w", "12h"]}),
+]
+Address = Annotated[
+    str,
+    _reader(scalars.web_address, "an address"),
+    WithJsonSchema({"type": "string", "format": "uri"}),
+]
+Phone = Annotated[str, _reader(str, "a phone number"), WithJsonSchema(_PHONE_JSON)]
+PerPerson = Annotated[
+    Rate,
+    _reader(scalars.rate, "a rate like 3 per 15m"),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+\s+per\s+\S+$", "examples": ["3 per 15m"]}),
+]
+
+
+def _choice(*words: str) -> BeforeValidator:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{scalars.shown(text)} is not known here; write {', '.join(words[:-1])} or {words[-1]}")
+        return text
+
+    return _reader(read, " or ".join(words))
+
+
+DialectWord = Annotated[Dialect, _choice("seven", "sms77")]
+ReportsWord = Annotated[Reports, _choice("webhook", "poll", "both")]
+Retention = Annotated[timedelta, span("1h"), DURATION_JSON]
+RingTime = Annotated[timedelta, span("5s", "60s"), DURATION_JSON]
+RequestTime = Annotated[timedelta, span("0", "10m", above=True), DURATION_JSON]
+Refresh = Annotated[timedelta, span("1m"), DURATION_JSON]
+CallsAtOnce = Annotated[int, *whole(1, 1000)]
+CallsPerMinute = Annotated[int, *whole(1, 10_000)]
+TemplateName = Annotated[str, *_text(scalars.template_name, "a template's name like call")]

@@ -1,0 +1,226 @@
+"""The tables. Instants are whole microseconds since 1970 in UTC; ids are time-ordered text; final rows have no due time.
+
+Indexes are few, for every one costs on the way in: what is waiting, what is due, and what is looked up by a stranger's key.
+`version` counts changes of a row (compare-and-set), `lease` says until when a claimed row is somebody's.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as whole microseconds since 1970: exact, compact, the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+# SQLite numbers rows by itself only for a column that is exactly INTEGER.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("door", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("meta", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("packed", Boolean, nullable=False),
+    Column("digested_at", Instant),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("error", Text),
+    Column("retry_at", Instant),
+    sqlite_autoincrement=True,
+)
+Index("inbox_waiting", inbox.c.seq, sqlite_where=inbox.c.digested_at.is_(None), postgresql_where=inbox.c.digested_at.is_(None))
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("policy_hash", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("rank", SmallInteger, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("targets", Text, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("news_at", Instant, nullable=False),
+    Column("step_ends_at", Instant),
+    Column("due_at", Instant),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_at", Instant),
+    Column("closed_at", Instant),
+    Column("group_labels", Text, nullable=False),
+    Column("external_url", Text, nullable=False),
+    Column("truncated", Integer, nullable=False),
+    Column("serial", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("lease", Instant),
+)
+_open = incidents.c.closed_at.is_(None)
+Index("incidents_open", incidents.c.stream, incidents.c.policy, unique=True, sqlite_where=_open, postgresql_where=_open)
+Index("incidents_due", incidents.c.due_at, sqlite_where=incidents.c.due_at.is_not(None), postgresql_where=incidents.c.due_at.is_not(None))
+Index("incidents_closed", incidents.c.closed_at, sqlite_where=incidents.c.closed_at.is_not(None), postgresql_where=incidents.c.closed_at.is_not(None))
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("incident", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    Column("firing", Boolean, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("annotations", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant),
+    Column("generator_url", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("incident", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("queued_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("call", Text),
+    Column("outcome", Text),
+    Column("ended_at", Instant),
+    sqlite_with_rowid=False,
+)
+_queued = pages.c.state == "queued"
+Index("pages_waiting", pages.c.person, pages.c.id, sqlite_where=_queued, postgresql_where=_queued)
+_called = pages.c.call.is_not(None)
+Index("pages_call", pages.c.call, sqlite_where=_called, postgresql_where=_called)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("gateway_id", Text),
+    Column("person", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("reason", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("speech_seconds", Float, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("requested_at", Instant),
+    Column("placed_at", Instant),
+    Column("ringing_at", Instant),
+    Column("answered_at", Instant),
+    Column("ended_at", Instant),
+    Column("due_at", Instant),
+    Column("duration", Float),
+    Column("cost", Float),
+    Column("tries", Integer, nullable=False),
+    Column("asked_again", Boolean, nullable=False),
+    Column("acknowledged", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("lease", Instant),
+)
+Index("calls_due", calls.c.due_at, sqlite_where=calls.c.due_at.is_not(None), postgresql_where=calls.c.due_at.is_not(None))
+_live = calls.c.ended_at.is_(None)
+Index("calls_live", calls.c.person, sqlite_where=_live, postgresql_where=_live)
+_known = calls.c.gateway_id.is_not(None)
+Index("calls_gateway", calls.c.gateway_id, sqlite_where=_known, postgresql_where=_known)
+
+strays = Table(
+    "strays",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("gateway_id", Text),
+    Column("foreign_id", Text),
+    Column("received_at", Instant, nullable=False),
+    Column("report", Text, nullable=False),
+)
+Index("strays_gateway", strays.c.gateway_id)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("incident", Text),
+    Column("call", Text),
+    Column("at", Instant, nullable=False),
+    Column("word", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("note", Text, nullable=False),
+)
+Index("journal_incident", journal.c.incident)
+_of_call = journal.c.call.is_not(None)
+Index("journal_call", journal.c.call, sqlite_where=_of_call, postgresql_where=_of_call)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("deleted_at", Instant),
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("schedule", Text, primary_key=True),
+    Column("fetched_at", Instant, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)

@@ -1,0 +1,280 @@
+"""The one room in which an incident can change: messages and events in, load, decide, commit.
+
+Doors `submit` messages; `run` digests them in order and in batches. The worker tells what came of its calls. Each change is
+one transaction in the database's thread; what it brings with it (counts, hang-ups, work for the worker) follows its commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy import Connection
+
+from bridge.call import Call, CallState, Outcome, Report
+from bridge.clock import Clock
+from bridge.database import Database
+from bridge.dispatch import digest as digesting
+from bridge.dispatch import outcome as outcomes
+from bridge.dispatch.digest import Command
+from bridge.dispatch.ledger import Effects, Ledger
+from bridge.dispatch.outcome import Begun, HeldBack
+from bridge.dispatch.world import World
+from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, LostRace, StoreUnavailable
+from bridge.escalation import Due
+from bridge.metrics import Metrics
+from bridge.store import calls, inbox, incidents, pages
+from bridge.store.ids import Ids
+from bridge.store.inbox import Door, Inbox, Message
+from bridge.store.incidents import Policies
+
+__all__ = ["Begun", "Command", "Dispatch", "Door", "HeldBack", "Message", "World"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+BATCH_MESSAGES = 500
+BATCH_INCIDENTS = 500
+FORGET_AT_ONCE = 500
+RACES = 5
+
+
+class Dispatch:
+    """`world` may be replaced at any time: each transaction uses the one it began with."""
+
+    def __init__(self, database: Database, world: World, metrics: Metrics, clock: Clock) -> None:
+        self.world = world
+        self.inbox = Inbox(database)
+        self.work = asyncio.Event()
+        self.hang_ups: list[str] = []
+        self.digested = 0
+        self._database = database
+        self._metrics = metrics
+        self._clock = clock
+        self._arrived = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._snapshots = Policies()
+        self._ids = Ids()
+
+    # --- the doors' side
+
+    async def submit(self, message: Message) -> int:
+        """Keep a message; it is durable when this returns. Raises StoreUnavailable."""
+        seq = await self.inbox.put(message)
+        self._arrived.set()
+        return seq
+
+    async def ask(self, command: Command, timeout: float = 10.0) -> bool:
+        """Submit what a human asked for and wait until it is done; False if it is kept but not done within `timeout` s."""
+        body = msgspec.json.encode(command)
+        seq = await self.submit(Message(Door.API, self._clock.now(), body))
+        try:
+            async with asyncio.timeout(timeout):
+                while self.digested < seq:
+                    await self._progress.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Digest what arrives until `stop`; what is not digested then is digested after the next start."""
+        while not stop.is_set():
+            self._arrived.clear()
+            try:
+                done = await self.digest()
+                until = None if done else await self._database.read(inbox.next_retry)
+            except StoreUnavailable as error:
+                log.error("cannot digest now", extra={"fields": {"err": str(error)}})
+                done, until = 0, self._clock.now() + inbox.RETRY_STEPS[0]
+            if not done:
+                await self._clock.wait(until, self._arrived, stop)
+
+    async def digest(self) -> int:
+        """Digest one batch; returns how many messages were dealt with. Raises StoreUnavailable."""
+        try:
+            last, done = await self.transact(self._batch)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # One of them is more than our code can take: each alone, so that only that one waits.
+            log.exception("a batch could not be digested; its messages are tried one by one")
+            last, done = await self._one_by_one()
+        if done:
+            self.digested = max(self.digested, last)
+            progress, self._progress = self._progress, asyncio.Event()
+            progress.set()
+        return done
+
+    def _batch(self, ledger: Ledger) -> tuple[int, int]:
+        messages = inbox.waiting(ledger.connection, ledger.now, BATCH_MESSAGES)
+        if not messages:
+            return 0, 0
+        digesting.digest(ledger, messages)
+        inbox.mark_digested(ledger.connection, [message.seq for message in messages], ledger.now)
+        return messages[-1].seq, len(messages)
+
+    async def _one_by_one(self) -> tuple[int, int]:
+        now = self._clock.now()
+        messages = await self._database.read(lambda connection: inbox.waiting(connection, now, BATCH_MESSAGES))
+        for message in messages:
+            await self._alone(message)
+        return (messages[-1].seq if messages else 0), len(messages)
+
+    async def _alone(self, message: Message) -> None:
+        def understand(ledger: Ledger) -> None:
+            digesting.digest(ledger, [message])
+            inbox.mark_digested(ledger.connection, [message.seq], ledger.now)
+
+        try:
+            await self.transact(understand)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("a message could not be digested; it is kept and tried again", extra={"fields": {"seq": message.seq}})
+            self._metrics.inbox_failures_total.inc()
+            said = f"{type(error).__name__}: {error}"
+            now = self._clock.now()
+            await self._database.write(lambda connection: inbox.mark_failed(connection, message, said, now))
+
+    # --- the worker's side
+
+    async def fire_due(self) -> int:
+        """Tell the incidents whose time has come; returns how many."""
+
+        def fire(ledger: Ledger) -> int:
+            held = ledger.load(incidents.due(ledger.connection, ledger.now, BATCH_INCIDENTS))
+            for one in held:
+                ledger.happen(one, Due())
+            return len(held)
+
+        return await self.transact(fire)
+
+    async def next_due(self) -> datetime | None:
+        """When the next incident or call is due."""
+
+        def look(connection: Connection) -> datetime | None:
+            times = (incidents.next_due(connection), calls.next_due(connection))
+            return min((time for time in times if time is not None), default=None)
+
+        return await self._database.read(look)
+
+    async def people_waiting(self) -> list[str]:
+        """Everybody for whom a page waits."""
+        return await self._database.read(pages.people_waiting)
+
+    async def calls_due(self) -> list[Call]:
+        """The calls about which something must be done now."""
+        now = self._clock.now()
+        return await self._database.read(lambda connection: calls.due(connection, now, BATCH_INCIDENTS))
+
+    async def live_calls(self) -> list[Call]:
+        """The calls that are not over."""
+        return await self._database.read(calls.live)
+
+    async def call(self, id_: str) -> Call | None:
+        """The call with our id."""
+        return await self._database.read(lambda connection: calls.get(connection, id_))
+
+    async def wake_orphans(self) -> int:
+        """At start: calls whose request was under way when the process died are looked up at once."""
+        now = self._clock.now()
+        return await self._database.write(lambda connection: calls.wake_orphans(connection, now))
+
+    async def begin(self, person: str) -> Begun | HeldBack | None:
+        """Write down a call to `person` with all that waits for them."""
+        return await self.transact(lambda ledger: outcomes.begin(ledger, person, self._snapshots, self._ids))
+
+    async def begin_again(self, id_: str) -> Begun | None:
+        """Request a call again that the gateway could not take; None: nothing is left to tell, or it is under way."""
+
+        def again(ledger: Ledger) -> Begun | None:
+            call = calls.get(ledger.connection, id_)
+            if call is None or call.state is not CallState.QUEUED:
+                return None
+            return outcomes.begin_again(ledger, call, self._snapshots)
+
+        return await self.transact(again)
+
+    async def placed(self, id_: str, gateway_id: str | None, note: str = "") -> None:
+        """The gateway took the call."""
+        await self._with_call(id_, lambda ledger, call: outcomes.placed(ledger, call, gateway_id, note))
+
+    async def failed(self, id_: str, error: GatewayError) -> None:
+        """The gateway did not take the call, or nobody knows whether it did."""
+        if isinstance(error, GatewayRefused):
+            await self._with_call(id_, lambda ledger, call: outcomes.refused(ledger, call, error))
+        elif isinstance(error, GatewayUnavailable):
+            await self._with_call(id_, lambda ledger, call: outcomes.unavailable(ledger, call, error))
+        else:
+            await self._with_call(id_, lambda ledger, call: outcomes.uncertain(ledger, call, error))
+
+    async def reported(self, id_: str, report: Report) -> None:
+        """The gateway's own journal says something of the call."""
+        await self._with_call(id_, lambda ledger, call: outcomes.apply_report(ledger, call, report))
+
+    async def not_found(self, id_: str, *, sure: bool) -> Begun | None:
+        """The gateway knows nothing of a call that was looked up (`sure`), or it could not be asked."""
+
+        def tell(ledger: Ledger) -> Begun | None:
+            call = calls.get(ledger.connection, id_)
+            if call is None or call.state is not CallState.PLACING:
+                return None
+            return outcomes.not_found(ledger, call, sure, self._snapshots)
+
+        return await self.transact(tell)
+
+    async def unconfirmed(self, id_: str) -> None:
+        """No final report came in time, and the gateway's journal has none either."""
+        reason = "no report came"
+        await self._with_call(id_, lambda ledger, call: outcomes.finish(ledger, call, Outcome.UNCONFIRMED, reason))
+
+    async def forget(self) -> int:
+        """Delete what is older than the retention, a little at a time; returns how many incidents and messages went."""
+        before = self._clock.now() - self.world.retention
+
+        def old(connection: Connection) -> int:
+            calls.forget_before(connection, before)
+            gone = incidents.forget_before(connection, before, FORGET_AT_ONCE)
+            return gone + inbox.forget_before(connection, before, FORGET_AT_ONCE)
+
+        return await self._database.write(old)
+
+    async def _with_call(self, id_: str, change: Callable[[Ledger, Call], object]) -> None:
+        def find(ledger: Ledger) -> None:
+            call = calls.get(ledger.connection, id_)
+            if call is not None:
+                change(ledger, call)
+
+        await self.transact(find)
+
+    # --- one transaction
+
+    async def transact(self, change: Callable[[Ledger], T]) -> T:
+        """Run `change` on a ledger of its own and commit; a race lost to another process is run again."""
+        world, now = self.world, self._clock.now()
+
+        def transaction(connection: Connection) -> tuple[T, Effects]:
+            ledger = Ledger(connection, world, self._snapshots, self._ids, now)
+            result = change(ledger)
+            ledger.flush()
+            return result, ledger.effects
+
+        for left in reversed(range(RACES)):
+            try:
+                result, effects = await self._database.write(transaction)
+                break
+            except LostRace:
+                if not left:
+                    raise
+        self._follow(effects)
+        return result
+
+    def _follow(self, effects: Effects) -> None:
+        effects.apply(self._metrics)
+        self.hang_ups += effects.hang_up
+        if effects.wake or effects.hang_up:
+            self.work.set()

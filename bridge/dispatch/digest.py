@@ -1,0 +1,200 @@
+"""Understanding what came in: message, alert, route, policy, incident; report, call, page, incident.
+
+Runs in the database's thread, inside the ledger's transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import msgspec
+
+from bridge.alert import Alert, Group, Source, parse_group
+from bridge.call import By, Call, Report
+from bridge.dispatch.ledger import Held, Ledger
+from bridge.dispatch.outcome import apply_report
+from bridge.escalation import Acknowledged, Cleared, Escalated, Fired, State, Verdict
+from bridge.gateway import Ignored, Keypress, Reply, read_reports
+from bridge.route import match, muted
+from bridge.store import calls, pages
+from bridge.store.inbox import Door, Message
+from bridge.store.journal import Entry
+
+log = logging.getLogger(__name__)
+
+# A key or a reply belongs to the newest call to its number that was alive this recently.
+REPLY_WINDOW = timedelta(hours=1)
+KEYPRESS_WINDOW = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a human asked for over the API, the page or the command line; `by` is a person's key or a free name."""
+
+    incident: str
+    action: str
+    by: str
+    comment: str = ""
+    way: By = By.API
+
+
+_COMMAND = msgspec.json.Decoder(Command)
+
+
+def digest(ledger: Ledger, messages: Sequence[Message]) -> None:
+    """Digest `messages` in their order. Raises what our own code raises; the caller rolls back."""
+    groups = {one.seq: parse_group(one.body, Source(one.door.value)) for one in messages if one.door in (Door.ALERTMANAGER, Door.GRAFANA)}
+    ledger.load_streams(group.stream for group in groups.values())
+    for message in messages:
+        match message.door:
+            case Door.ALERTMANAGER | Door.GRAFANA:
+                _notification(ledger, message, groups[message.seq])
+            case Door.SMS77:
+                _reports(ledger, message)
+            case Door.KEYPRESS:
+                _link(ledger, message)
+            case Door.API:
+                _command(ledger, _COMMAND.decode(message.body))
+
+
+# --- alerts
+
+
+def _notification(ledger: Ledger, message: Message, group: Group) -> None:
+    """Route each alert by its own labels; an alert that is missing says nothing, and neither does the top-level status."""
+    told: dict[str, tuple[Held, list[Alert], bool]] = {}
+    fresh: list[Held] = []
+    for alert in group.alerts:
+        for held in _belongs_to(ledger, message, group, alert, fresh):
+            news = ledger.put_alert(held, alert, message.seq)
+            _, listed, before = told.setdefault(held.incident.id, (held, [], False))
+            listed.append(alert)
+            told[held.incident.id] = (held, listed, before or news)
+    for held, listed, news in told.values():
+        ledger.describe(held, group, listed)
+        if held in fresh:
+            ledger.begin(held)
+        else:
+            _told_again(ledger, held, listed, news)
+
+
+def _belongs_to(ledger: Ledger, message: Message, group: Group, alert: Alert, fresh: list[Held]) -> list[Held]:
+    """The incidents that `alert` is part of; a firing one opens those that its policies lack."""
+    present = ledger.open_in(group.stream)
+    if not alert.firing:
+        return [held for held in present.values() if held.known and alert.fingerprint in held.known]
+    found: dict[str, Held] = {}
+    for route in match(ledger.world.route, alert.labels):
+        if route.policy in found:
+            continue
+        held = present.get(route.policy)
+        if held is None:
+            if muted(route, ledger.world.intervals, ledger.now):
+                continue
+            held = ledger.open(group, ledger.world.policies[route.policy], message.received_at)
+            fresh.append(held)
+        found[route.policy] = held
+    return list(found.values())
+
+
+def _told_again(ledger: Ledger, held: Held, listed: Sequence[Alert], news: bool) -> None:
+    """A notification about an incident that is open: it clears when every alert it knows has resolved."""
+    assert held.known is not None
+    if not any(known.firing for known in held.known.values()):
+        ledger.happen(held, Cleared())
+        return
+    if not any(alert.firing for alert in listed) and not news:
+        return
+    decision = ledger.happen(held, Fired())
+    if not news and decision.verdict is Verdict.REFRESHED:
+        ledger.effects.count("duplicates_suppressed_total", "notification")
+
+
+# --- reports
+
+
+def _reports(ledger: Ledger, message: Message) -> None:
+    meta = message.meta
+    for report in read_reports(content_type=meta.get("content_type", ""), query=meta.get("query", ""), body=message.body):
+        match report:
+            case Report():
+                _report(ledger, report)
+            case Keypress():
+                _keypress(ledger, report)
+            case Reply():
+                _reply(ledger, report)
+            case Ignored():
+                log.debug("report of no concern", extra={"fields": {"event": report.event}})
+
+
+def _report(ledger: Ledger, report: Report) -> None:
+    ledger.effects.count("reports_total", report.status.value)
+    call = calls.known_as(ledger.connection, report.gateway_id, report.foreign_id)
+    if call is None:
+        # Our own reply may still be on its way, or it is a call of another installation on the same account.
+        calls.keep_stray(ledger.connection, report, ledger.now)
+        ledger.effects.count("reports_unmatched_total")
+        return
+    apply_report(ledger, call, report)
+
+
+# --- people who take it
+
+
+def _keypress(ledger: Ledger, pressed: Keypress) -> None:
+    if not ledger.world.keypress:
+        return
+    call = calls.known_as(ledger.connection, pressed.gateway_id, pressed.foreign_id)
+    if call is None and pressed.number:
+        call = calls.latest_to(ledger.connection, f"+{pressed.number}", ledger.now - KEYPRESS_WINDOW)
+    if call is not None:
+        take(ledger, call, By.KEYPRESS, f"key {pressed.digit}")
+
+
+def _reply(ledger: Ledger, reply: Reply) -> None:
+    if not ledger.world.reply:
+        return
+    call = calls.latest_to(ledger.connection, f"+{reply.sender}", ledger.now - REPLY_WINDOW)
+    if call is not None:
+        take(ledger, call, By.REPLY, "SMS reply")
+
+
+def _link(ledger: Ledger, message: Message) -> None:
+    call = calls.get(ledger.connection, message.body.decode())
+    if call is not None:
+        take(ledger, call, By.KEYPRESS, "signed link")
+
+
+def take(ledger: Ledger, call: Call, by: By, note: str) -> None:
+    """One acknowledgement takes every incident that the call told of."""
+    ids = [incident for _, incident, _ in pages.pages_in(ledger.connection, call.id)]
+    for held in ledger.load(ids):
+        _acknowledge(ledger, held, by, call.person, note)
+    if not call.acknowledged:
+        calls.save(ledger.connection, replace(call, acknowledged=True))
+
+
+def _acknowledge(ledger: Ledger, held: Held, by: By, who: str, note: str) -> None:
+    before = held.incident.state
+    decision = ledger.happen(held, Acknowledged(by, who), note)
+    if decision.verdict is Verdict.ACKNOWLEDGED and before is not State.ACKNOWLEDGED:
+        ledger.acknowledged(held, by)
+    else:
+        ledger.effects.count("duplicates_suppressed_total", "acknowledgement")
+
+
+def _command(ledger: Ledger, command: Command) -> None:
+    for held in ledger.load([command.incident]):
+        note = " ".join(part for part in (f"by {command.by}" if command.by else "", command.comment) if part)
+        match command.action:
+            case "acknowledge":
+                _acknowledge(ledger, held, command.way, command.by, note)
+            case "escalate":
+                ledger.happen(held, Escalated(command.by), note)
+            case "resolve":
+                ledger.happen(held, Cleared(by_hand=True), note)
+            case other:
+                raise ValueError(f"there is no action {other!r}")

@@ -1,0 +1,280 @@
+"""What becomes of a call, from its claim to its end, and what that means for the incidents that it tells of.
+
+Runs in the database's thread, inside the ledger's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bridge.alert import Alert
+from bridge.call import Call, CallState, Outcome, Rate, Report, allowed_at, end, pause_after, settle, taken
+from bridge.dispatch.ledger import Ledger
+from bridge.errors import GatewayError
+from bridge.escalation import PageEnded, Verdict
+from bridge.speech import Kind, Speech, Subject
+from bridge.store import calls, incidents, pages
+from bridge.store.ids import Ids
+from bridge.store.incidents import Policies, Stored
+from bridge.store.journal import Entry
+
+# What one call can tell in words is far less: beyond these, only counts are told.
+TOLD_INCIDENTS = 50
+TOLD_ALERTS = 20
+# An uncertain request is looked up when the gateway's journal may know it, and for so long at most.
+LOOK_UP_AFTER = timedelta(seconds=3)
+LOOK_UP_FOR = timedelta(seconds=60)
+LOOK_UP_EVERY = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A call that is written down and may now be requested; `xml`: the text is TwiML."""
+
+    call: Call
+    xml: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """No call now: a rate holds it back until `until`."""
+
+    until: datetime
+
+
+def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun | HeldBack | None:
+    """Write down one call to `person` that carries every page that waits for them. None: there is nothing to call for."""
+    who = ledger.world.people.get(person)
+    if who is None or who.phone is None:
+        _nobody(ledger, person, ids)
+        return None
+    if any(call.person == person or call.number == who.phone for call in calls.live(ledger.connection)):
+        return None
+    free = _free_at(ledger, who.phone)
+    if free > ledger.now:
+        return HeldBack(free)
+    call = Call(ids.new(ledger.now), person, who.phone, ledger.now, requested_at=ledger.now)
+    if not pages.claim_pages(ledger.connection, person, call.id):
+        return None
+    call, xml = _worded(ledger, call, snapshots)
+    calls.add(ledger.connection, call)
+    ledger.line(Entry(ledger.now, "calling", call=call.id, who=person))
+    return Begun(call, xml)
+
+
+def begin_again(ledger: Ledger, call: Call, snapshots: Policies) -> Begun | None:
+    """Request a call once more, with whatever waits by now; it ends as cancelled when nothing is left to tell."""
+    pages.claim_pages(ledger.connection, call.person, call.id)
+    if not any(state == "calling" for _, _, state in pages.pages_in(ledger.connection, call.id)):
+        finish(ledger, call, Outcome.CANCELLED, "not needed any more")
+        return None
+    again = replace(call, state=CallState.PLACING, requested_at=ledger.now, reason="")
+    worded, xml = _worded(ledger, again, snapshots)
+    return Begun(_saved(ledger, worded), xml)
+
+
+def _free_at(ledger: Ledger, number: str) -> datetime:
+    """When the limits allow the next call to `number`."""
+    world, now = ledger.world, ledger.now
+    free = now
+    if world.calls_per_person:
+        longest = max(rate.span for rate in world.calls_per_person)
+        free = allowed_at(calls.started_since(ledger.connection, now - longest, number), world.calls_per_person, now)
+    if world.calls_per_minute:
+        minute = timedelta(minutes=1)
+        rate = Rate(world.calls_per_minute, minute)
+        free = max(free, allowed_at(calls.started_since(ledger.connection, now - minute), (rate,), now))
+    return free
+
+
+def _nobody(ledger: Ledger, person: str, ids: Ids) -> None:
+    """Pages wait for somebody who cannot be called (any more): they end as refused, and their incidents go on."""
+    call = Call(ids.new(ledger.now), person, "", ledger.now)
+    if not pages.claim_pages(ledger.connection, person, call.id):
+        return
+    ended = end(call, Outcome.REFUSED, ledger.now, "nobody of that name with a number is in the config")
+    calls.add(ledger.connection, ended)
+    call_ended(ledger, ended, first=True)
+
+
+def _worded(ledger: Ledger, call: Call, snapshots: Policies) -> tuple[Call, bool]:
+    """The call with its words, and until when its request may be under way before it is looked up."""
+    speech = speak(ledger, call, snapshots)
+    if speech.fallback:
+        ledger.effects.count("speech_fallbacks_total")
+        ledger.line(Entry(ledger.now, "speech_fallback", call=call.id, who=call.person, note=speech.problem))
+    worded = replace(
+        call,
+        text=speech.text,
+        language=speech.language,
+        template=speech.template,
+        speech_seconds=speech.seconds,
+        due_at=ledger.now + 2 * ledger.world.request_timeout + LOOK_UP_AFTER,
+    )
+    return worded, speech.kind is Kind.XML
+
+
+def speak(ledger: Ledger, call: Call, snapshots: Policies) -> Speech:
+    """What the call says: the worst incidents first, as many as fit."""
+    told, total = incidents.told_in(ledger.connection, call.id, TOLD_INCIDENTS, snapshots)
+    world, person = ledger.world, ledger.world.people[call.person]
+    return world.speaker.speak(
+        template=told[0].incident.policy.template,
+        language=person.language or world.language,
+        timezone=world.timezone,
+        person=person.name,
+        subjects=[_subject(ledger, stored) for stored in told],
+        total=total,
+        now=ledger.now,
+        acknowledge_url=world.link(call.id),
+        keypress=world.keypress,
+    )
+
+
+def _subject(ledger: Ledger, stored: Stored) -> Subject:
+    incident, origin = stored.incident, stored.origin
+    shown: list[Alert] = incidents.alerts_of(ledger.connection, incident.id, firing=True, limit=TOLD_ALERTS)
+    firing = incidents.count_alerts(ledger.connection, incident.id, firing=True)
+    return Subject(
+        incident=incident.id,
+        policy=incident.policy.name,
+        opened_at=incident.opened_at,
+        receiver=incident.stream.receiver,
+        external_url=origin.external_url,
+        group_labels=origin.group_labels,
+        alerts=tuple(shown),
+        truncated=origin.truncated + firing - len(shown),
+    )
+
+
+# --- what the gateway answered
+
+
+def placed(ledger: Ledger, call: Call, gateway_id: str | None, note: str = "") -> None:
+    """The gateway took it. Reports that were quicker than its answer are applied now."""
+    if not call.live:
+        return
+    moved = replace(
+        call,
+        state=CallState.PLACED,
+        gateway_id=call.gateway_id or gateway_id,
+        placed_at=call.placed_at or ledger.now,
+        due_at=ledger.now + ledger.world.report_timeout,
+        reason="",
+    )
+    moved = _saved(ledger, moved)
+    ledger.line(Entry(ledger.now, "placed", call=call.id, who=call.person, note=note))
+    _time_to_call(ledger, moved)
+    if moved.gateway_id:
+        for report in calls.take_strays(ledger.connection, moved.gateway_id):
+            moved = apply_report(ledger, moved, report)
+
+
+def _saved(ledger: Ledger, call: Call) -> Call:
+    """The call, written; as the table has it then."""
+    calls.save(ledger.connection, call)
+    return replace(call, version=call.version + 1)
+
+
+def apply_report(ledger: Ledger, call: Call, report: Report) -> Call:
+    """What a report changes: the call, and when it is over, the incidents that it told of."""
+    moved = settle(call, report, ledger.now)
+    if moved == call:
+        ledger.effects.count("duplicates_suppressed_total", "report")
+        return call
+    if moved.state is CallState.PLACED and moved.due_at is not None:
+        # A call that still reports is alive: its time-out counts from the last word of it.
+        moved = replace(moved, due_at=ledger.now + ledger.world.report_timeout)
+    moved = _saved(ledger, moved)
+    if moved.state is CallState.ENDED and (call.live or moved.outcome is not call.outcome):
+        call_ended(ledger, moved, first=call.live)
+    elif moved.live:
+        ledger.line(Entry(ledger.now, report.status.value, call=call.id, who=call.person))
+    return moved
+
+
+def _time_to_call(ledger: Ledger, call: Call) -> None:
+    told = [incident for page, incident, _ in pages.pages_in(ledger.connection, call.id) if page.endswith("-1")]
+    for held in ledger.load(told[:TOLD_INCIDENTS]):
+        ledger.effects.observe("time_to_call_seconds", (ledger.now - held.incident.opened_at).total_seconds())
+
+
+def refused(ledger: Ledger, call: Call, error: GatewayError) -> None:
+    """Never: the pages end, and their incidents go on to the next person."""
+    finish(ledger, call, Outcome.REFUSED, str(error))
+
+
+def unavailable(ledger: Ledger, call: Call, error: GatewayError) -> None:
+    """Again: nobody was called; the pages keep waiting in this call, and later ones join it."""
+    if not call.live:
+        return
+    tries = call.tries + 1
+    due = ledger.now + pause_after(tries)
+    calls.save(ledger.connection, replace(call, state=CallState.QUEUED, tries=tries, due_at=due, reason=str(error)))
+    if tries == 1:
+        ledger.line(Entry(ledger.now, "gateway_unavailable", call=call.id, who=call.person, note=str(error)))
+
+
+def uncertain(ledger: Ledger, call: Call, error: GatewayError) -> None:
+    """It may ring: it is looked up before anything else."""
+    if call.state is not CallState.PLACING:
+        return
+    calls.save(ledger.connection, replace(call, due_at=ledger.now + LOOK_UP_AFTER, reason=str(error)))
+    ledger.line(Entry(ledger.now, "uncertain", call=call.id, who=call.person, note=str(error)))
+
+
+def not_found(ledger: Ledger, call: Call, sure: bool, snapshots: Policies) -> Begun | None:
+    """A looked-up call of which the gateway knows nothing (`sure`), or which could not be looked up.
+
+    It is requested once more; when that was uncertain too, it counts as unconfirmed and the incident goes on.
+    """
+    asked_at = call.requested_at or call.created_at
+    if not sure and ledger.now < asked_at + LOOK_UP_FOR:
+        calls.save(ledger.connection, replace(call, due_at=ledger.now + LOOK_UP_EVERY))
+        return None
+    if call.asked_again:
+        finish(ledger, call, Outcome.UNCONFIRMED, "two requests, and nothing is known of either")
+        return None
+    ledger.line(Entry(ledger.now, "asked_again", call=call.id, who=call.person))
+    return begin_again(ledger, replace(call, asked_again=True), snapshots)
+
+
+def finish(ledger: Ledger, call: Call, outcome: Outcome, reason: str) -> None:
+    """The call ends by other means than a report."""
+    if not call.live:
+        return
+    ended = end(call, outcome, ledger.now, reason)
+    calls.save(ledger.connection, ended)
+    call_ended(ledger, ended, first=True)
+
+
+def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
+    """A call is over: count it, end its pages, and tell the incidents. `first`: not a late correction of its outcome."""
+    assert call.outcome is not None
+    by = taken(call, ledger.world.rules)
+    carried = pages.pages_in(ledger.connection, call.id)
+    ended = pages.end_pages(ledger.connection, call.id, call.outcome, ledger.now)
+    ledger.line(Entry(ledger.now, call.outcome.value, call=call.id, who=call.person, note=call.reason))
+    ledger.effects.wake = True
+    if first:
+        _count(ledger, call, ended)
+    by_incident = {incident: page for page, incident, _ in carried}
+    for held in ledger.load(by_incident):
+        event = PageEnded(by_incident[held.incident.id], call.person, call.outcome, by)
+        decision = ledger.happen(held, event)
+        if by is not None and decision.verdict is Verdict.ACKNOWLEDGED:
+            ledger.acknowledged(held, by)
+
+
+def _count(ledger: Ledger, call: Call, ended: int) -> None:
+    effects, outcome = ledger.effects, call.outcome
+    assert outcome is not None
+    effects.count("calls_total", outcome.value)
+    effects.count("pages_total", outcome.value, by=ended)
+    if call.duration is not None:
+        effects.observe("call_duration_seconds", call.duration)
+    if call.cost is not None:
+        effects.count("call_cost_euros_total", by=call.cost)
+    if outcome is Outcome.ANSWERED and call.placed_at is not None and call.answered_at is not None:
+        effects.observe("time_to_answer_seconds", (call.answered_at - call.placed_at).total_seconds())

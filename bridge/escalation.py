@@ -1,0 +1,530 @@
+"""Policies, incidents and the decision table: what an incident does when something happens to it.
+
+Rule 1: everything that moves an incident from one state to another lives in this file.
+Rule 2: this file knows no clock, no database, no gateway and no phone number; it says what should be done.
+
+The table, total ("ignore" is a decision too):
+
+              Fired       Cleared   Due               PageEnded                        Acknowledged  Escalated
+triggered     refresh     resolve   next step/exhaust retry, next step, wait, or take  acknowledge   next step
+acknowledged  refresh     resolve   ring again        ignore                           extend        ring again
+exhausted     ring again  resolve   ignore            take if taken, else ignore       acknowledge   ring again
+resolved      ignore      ignore    ignore            ignore                           ignore        ignore
+
+In every open state a Due that comes `NEWS_TIMEOUT` after the last notification resolves the incident: nobody speaks of
+it any more. "Take" means: the call itself acknowledged (a key, an answer where that is configured).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, assert_never
+
+from bridge.alert import Stream
+from bridge.call import By, Outcome
+
+# Alertmanager repeats what fires every few hours (repeat_interval, 4h by default): silence this long means it is gone.
+NEWS_TIMEOUT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Whom to call side by side (people or schedules), and how long to wait before the next step."""
+
+    targets: tuple[str, ...]
+    wait: timedelta = timedelta(minutes=5)
+    attempts: int = 1
+    retry_after: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who is called, in which order. No steps: recorded, nobody is called."""
+
+    name: str
+    steps: tuple[Step, ...]
+    rounds: int = 1
+    acknowledged_for: timedelta = timedelta(0)
+    template: str = "call"
+    urgent: bool = False
+
+
+class State(StrEnum):
+    """What an operator sees of an incident.
+
+    triggered: it fires and nobody has taken it yet; people are being called (or the policy calls nobody).
+    acknowledged: somebody said "I have it"; nobody is called.
+    exhausted: the whole chain was gone through and nobody took it; the next notification starts it again.
+    resolved: over, for good; a later alert opens another incident.
+    """
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    EXHAUSTED = "exhausted"
+    RESOLVED = "resolved"
+
+
+class Reach(StrEnum):
+    """How far a step has come with one person.
+
+    earlier: not of this step; a page of an earlier one is still on its way to them, and nobody waits for it.
+    """
+
+    EARLIER = "earlier"
+    CALLING = "calling"
+    RETRYING = "retrying"
+    ANSWERED = "answered"
+    UNREACHED = "unreached"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One person of the present step, or one whom an earlier page is still on its way to; `page` is the last one."""
+
+    person: str
+    page: str
+    attempt: int = 1
+    reach: Reach = Reach.CALLING
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What is wrong: one per stream and policy. `round` counts from 1, `step` from 0; `serial` counts its pages."""
+
+    id: str
+    stream: Stream
+    policy: Policy
+    opened_at: datetime
+    news_at: datetime
+    state: State = State.TRIGGERED
+    round: int = 1
+    step: int = 0
+    targets: tuple[Target, ...] = ()
+    step_ends_at: datetime | None = None
+    due_at: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    closed_at: datetime | None = None
+    serial: int = 0
+    version: int = 0
+
+    @property
+    def open(self) -> bool:
+        return self.state is not State.RESOLVED
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One incident to be told to one person: one attempt."""
+
+    id: str
+    incident: str
+    person: str
+    round: int
+    step: int
+    attempt: int
+
+
+class Verdict(StrEnum):
+    """Why a decision was made: a closed list; the journal's word, the log's word and the metric's label."""
+
+    OPENED = "opened"
+    RECORDED = "recorded"
+    REFRESHED = "refreshed"
+    RANG_AGAIN = "rang_again"
+    RETRIED = "retried"
+    RETRY_PLANNED = "retry_planned"
+    NEXT_STEP = "next_step"
+    NOBODY_THERE = "nobody_there"
+    WAITING = "waiting"
+    EXHAUSTED = "exhausted"
+    ACKNOWLEDGED = "acknowledged"
+    EXTENDED = "extended"
+    RESOLVED = "resolved"
+    RESOLVED_BY_HAND = "resolved_by_hand"
+    NO_NEWS = "no_news"
+    IGNORED = "ignored"
+
+
+# What closes an incident: the label of callbridge_incidents_closed_total.
+CLOSING = (Verdict.RESOLVED, Verdict.RESOLVED_BY_HAND, Verdict.NO_NEWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A notification says that at least one alert of the incident fires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """Every alert that the incident knows has resolved, or a human closed it (`by_hand`)."""
+
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Its due time has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageEnded:
+    """The call that carried `page` is over; `taken` says by what it acknowledged, if it did."""
+
+    page: str
+    person: str
+    outcome: Outcome
+    taken: By | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Somebody took it, other than by a call's own end; `who` is a person's key or a free name."""
+
+    by: By
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """Somebody asked for the next step now."""
+
+    who: str
+
+
+Event = Fired | Cleared | Due | PageEnded | Acknowledged | Escalated
+
+
+class Roster(Protocol):
+    """Who can be called for a target now; nobody, for an empty schedule or a person without a number."""
+
+    def on_call(self, target: str, now: datetime) -> Sequence[str]:
+        """The keys of the people behind `target` (a person or a schedule) who have a number, at `now`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the story: what was decided, about whom, and where in the chain."""
+
+    verdict: Verdict
+    who: str = ""
+    round: int = 0
+    step: int = 0
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be done: the incident as it shall be, pages to queue, whether to drop all that are under way."""
+
+    incident: Incident
+    verdict: Verdict
+    pages: tuple[Page, ...] = ()
+    cancel: bool = False
+    lines: tuple[Line, ...] = ()
+
+
+def opened(incident: Incident, roster: Roster, now: datetime) -> Decision:
+    """The first decision on a new incident: its first step, or only a record where the policy has none."""
+    if not incident.policy.steps:
+        return _plain(incident, Verdict.RECORDED)
+    return _go(incident, 1, 0, roster, now, Verdict.OPENED)
+
+
+def decide(incident: Incident, event: Event, roster: Roster, now: datetime) -> Decision:
+    """The table. Pure, total and deterministic; never raises for any pair of state and event."""
+    match incident.state:
+        case State.TRIGGERED:
+            return _triggered(incident, event, roster, now)
+        case State.ACKNOWLEDGED:
+            return _acknowledged(incident, event, roster, now)
+        case State.EXHAUSTED:
+            return _exhausted(incident, event, roster, now)
+        case State.RESOLVED:
+            return _ignore(incident)
+        case never:  # pragma: no cover - mypy proves that there is no fifth state
+            assert_never(never)
+
+
+def _triggered(incident: Incident, event: Event, roster: Roster, now: datetime) -> Decision:
+    match event:
+        case Fired():
+            return _plain(replace(incident, news_at=now), Verdict.REFRESHED)
+        case Cleared():
+            return _resolve(incident, event, now)
+        case Due():
+            return _due(incident, roster, now)
+        case PageEnded():
+            return _page_ended(incident, event, roster, now)
+        case Acknowledged():
+            return _acknowledge(incident, event.who, now, Verdict.ACKNOWLEDGED)
+        case Escalated():
+            return _next_step(incident, roster, now, who=event.who)
+        case never:  # pragma: no cover
+            assert_never(never)
+
+
+def _acknowledged(incident: Incident, event: Event, roster: Roster, now: datetime) -> Decision:
+    match event:
+        case Fired():
+            return _plain(replace(incident, news_at=now), Verdict.REFRESHED)
+        case Cleared():
+            return _resolve(incident, event, now)
+        case Due():
+            return _acknowledged_due(incident, roster, now)
+        case PageEnded():
+            return _ignore(incident)
+        case Acknowledged():
+            return _acknowledge(incident, event.who, now, Verdict.EXTENDED)
+        case Escalated():
+            return _ring_again(incident, roster, now, from_next=True, who=event.who)
+        case never:  # pragma: no cover
+            assert_never(never)
+
+
+def _exhausted(incident: Incident, event: Event, roster: Roster, now: datetime) -> Decision:
+    match event:
+        case Fired():
+            return _ring_again(replace(incident, news_at=now), roster, now)
+        case Cleared():
+            return _resolve(incident, event, now)
+        case Due():
+            return _no_news(incident, now) if _stale(incident, now) else _ignore(incident)
+        case PageEnded():
+            if not event.taken:
+                return _ignore(_without(incident, event.page))
+            return _acknowledge(incident, event.person, now, Verdict.ACKNOWLEDGED)
+        case Acknowledged():
+            return _acknowledge(incident, event.who, now, Verdict.ACKNOWLEDGED)
+        case Escalated():
+            return _ring_again(incident, roster, now, who=event.who)
+        case never:  # pragma: no cover
+            assert_never(never)
+
+
+def _due(incident: Incident, roster: Roster, now: datetime) -> Decision:
+    if _stale(incident, now):
+        return _no_news(incident, now)
+    if incident.step_ends_at is not None and incident.step_ends_at <= now:
+        return _next_step(incident, roster, now)
+    return _retry(incident, now)
+
+
+def _acknowledged_due(incident: Incident, roster: Roster, now: datetime) -> Decision:
+    if _stale(incident, now):
+        return _no_news(incident, now)
+    until = _acknowledged_until(incident)
+    if until is None or until > now:
+        return _ignore(incident)
+    return _ring_again(incident, roster, now)
+
+
+def _page_ended(incident: Incident, event: PageEnded, roster: Roster, now: datetime) -> Decision:
+    if event.taken:
+        return _acknowledge(incident, event.person, now, Verdict.ACKNOWLEDGED)
+    target = next((one for one in incident.targets if one.page == event.page), None)
+    if target is None or target.reach is Reach.EARLIER:
+        return _ignore(_without(incident, event.page))
+    if target.reach is not Reach.CALLING:
+        return _ignore(incident)
+    told = _told(incident, target, event.outcome, now)
+    moved = replace(incident, targets=tuple(told if one is target else one for one in incident.targets))
+    if all(one.reach in (Reach.UNREACHED, Reach.EARLIER) for one in moved.targets):
+        return _next_step(moved, roster, now)
+    verdict = Verdict.RETRY_PLANNED if told.reach is Reach.RETRYING else Verdict.WAITING
+    return _plain(moved, verdict, Line(verdict, told.person, moved.round, moved.step, told.attempt))
+
+
+def _told(incident: Incident, target: Target, outcome: Outcome, now: datetime) -> Target:
+    """The target after its call: answered, to be tried again, or not to be reached in this step."""
+    step = incident.policy.steps[incident.step]
+    if outcome is Outcome.ANSWERED:
+        return replace(target, reach=Reach.ANSWERED)
+    if outcome is Outcome.REFUSED or target.attempt >= step.attempts:
+        return replace(target, reach=Reach.UNREACHED)
+    return replace(target, reach=Reach.RETRYING, retry_at=now + step.retry_after)
+
+
+def _retry(incident: Incident, now: datetime) -> Decision:
+    """Page again whoever did not answer and whose pause is over."""
+    targets: list[Target] = []
+    pages: list[Page] = []
+    serial = incident.serial
+    for target in incident.targets:
+        if target.retry_at is None or target.retry_at > now:
+            targets.append(target)
+            continue
+        serial += 1
+        page = _page(incident, serial, target.person, incident.round, incident.step, target.attempt + 1)
+        targets.append(Target(target.person, page.id, page.attempt))
+        pages.append(page)
+    if not pages:
+        return _ignore(incident)
+    moved = replace(incident, targets=tuple(targets), serial=serial)
+    return _paging(moved, Verdict.RETRIED, tuple(pages), [_line(Verdict.RETRIED, page) for page in pages])
+
+
+def _next_step(incident: Incident, roster: Roster, now: datetime, *, who: str = "") -> Decision:
+    if not incident.policy.steps:
+        return _ignore(incident)
+    step, round_ = incident.step + 1, incident.round
+    if step >= len(incident.policy.steps):
+        step, round_ = 0, round_ + 1
+    return _go(incident, round_, step, roster, now, Verdict.NEXT_STEP, who=who)
+
+
+def _ring_again(
+    incident: Incident, roster: Roster, now: datetime, *, from_next: bool = False, who: str = ""
+) -> Decision:
+    """Start the chain again; `from_next`: at the step after the present one, for it was handed on by hand."""
+    if not incident.policy.steps:
+        return _ignore(incident)
+    fresh = replace(incident, state=State.TRIGGERED, acknowledged_by=None, acknowledged_at=None)
+    step = (incident.step + 1) % len(incident.policy.steps) if from_next else 0
+    return _go(fresh, 1, step, roster, now, Verdict.RANG_AGAIN, who=who)
+
+
+def _go(
+    incident: Incident, round_: int, step: int, roster: Roster, now: datetime, verdict: Verdict, *, who: str = ""
+) -> Decision:
+    """Begin the step `step` of round `round_`, or the next one in which there is somebody; at the end: exhausted."""
+    policy = incident.policy
+    lines: list[Line] = []
+    while round_ <= policy.rounds:
+        people = _people(policy.steps[step], roster, now)
+        if people:
+            return _begin(incident, round_, step, people, now, verdict, lines, who)
+        lines.append(Line(Verdict.NOBODY_THERE, ", ".join(policy.steps[step].targets), round_, step))
+        step += 1
+        if step == len(policy.steps):
+            step, round_ = 0, round_ + 1
+    return _exhaust(incident, lines)
+
+
+def _begin(
+    incident: Incident,
+    round_: int,
+    step: int,
+    people: Sequence[str],
+    now: datetime,
+    verdict: Verdict,
+    lines: list[Line],
+    who: str,
+) -> Decision:
+    """Page everybody of a step; whoever still has a page of this incident under way keeps it and gets no second one."""
+    under_way = {one.person: one.page for one in incident.targets if one.reach in (Reach.CALLING, Reach.EARLIER)}
+    serial = incident.serial
+    targets: list[Target] = []
+    pages: list[Page] = []
+    for person in people:
+        if person in under_way:
+            targets.append(Target(person, under_way.pop(person)))
+            continue
+        serial += 1
+        page = _page(incident, serial, person, round_, step, 1)
+        targets.append(Target(person, page.id))
+        pages.append(page)
+    targets += [Target(person, page_id, reach=Reach.EARLIER) for person, page_id in under_way.items()]
+    moved = replace(
+        incident,
+        state=State.TRIGGERED,
+        round=round_,
+        step=step,
+        targets=tuple(targets),
+        step_ends_at=now + incident.policy.steps[step].wait,
+        serial=serial,
+    )
+    said = [*lines, Line(verdict, who or ", ".join(people), round_, step)]
+    return _paging(moved, verdict, tuple(pages), said)
+
+
+def _without(incident: Incident, page: str) -> Incident:
+    """The incident once nobody is on the phone because of `page` any more, and no step waits for it."""
+    return replace(incident, targets=tuple(one for one in incident.targets if one.page != page))
+
+
+def _people(step: Step, roster: Roster, now: datetime) -> tuple[str, ...]:
+    """Everybody behind the step's targets, each once, in the order of the file."""
+    return tuple(dict.fromkeys(person for target in step.targets for person in roster.on_call(target, now)))
+
+
+def _page(incident: Incident, serial: int, person: str, round_: int, step: int, attempt: int) -> Page:
+    # The id follows from the incident and a count: deciding the same thing twice makes the same page, not a second one.
+    return Page(f"{incident.id}-{serial}", incident.id, person, round_, step, attempt)
+
+
+def _exhaust(incident: Incident, lines: list[Line]) -> Decision:
+    moved = replace(incident, state=State.EXHAUSTED, step_ends_at=None)
+    lines.append(Line(Verdict.EXHAUSTED, "", incident.round, incident.step))
+    return _paging(moved, Verdict.EXHAUSTED, (), lines)
+
+
+def _acknowledge(incident: Incident, who: str, now: datetime, verdict: Verdict) -> Decision:
+    moved = replace(
+        incident,
+        state=State.ACKNOWLEDGED,
+        targets=(),
+        step_ends_at=None,
+        acknowledged_by=who,
+        acknowledged_at=now,
+    )
+    return _plain(moved, verdict, Line(verdict, who, incident.round, incident.step), cancel=True)
+
+
+def _resolve(incident: Incident, event: Cleared, now: datetime) -> Decision:
+    return _close(incident, Verdict.RESOLVED_BY_HAND if event.by_hand else Verdict.RESOLVED, now)
+
+
+def _no_news(incident: Incident, now: datetime) -> Decision:
+    return _close(incident, Verdict.NO_NEWS, now)
+
+
+def _close(incident: Incident, verdict: Verdict, now: datetime) -> Decision:
+    moved = replace(incident, state=State.RESOLVED, targets=(), step_ends_at=None, closed_at=now)
+    return _plain(moved, verdict, Line(verdict, "", incident.round, incident.step), cancel=True)
+
+
+def _plain(incident: Incident, verdict: Verdict, *lines: Line, cancel: bool = False) -> Decision:
+    said = lines or (Line(verdict, "", incident.round, incident.step),)
+    return Decision(_timed(incident), verdict, cancel=cancel, lines=said)
+
+
+def _paging(incident: Incident, verdict: Verdict, pages: tuple[Page, ...], lines: Sequence[Line]) -> Decision:
+    return Decision(_timed(incident), verdict, pages, lines=tuple(lines))
+
+
+def _ignore(incident: Incident) -> Decision:
+    return Decision(_timed(incident), Verdict.IGNORED)
+
+
+def _line(verdict: Verdict, page: Page) -> Line:
+    return Line(verdict, page.person, page.round, page.step, page.attempt)
+
+
+def _timed(incident: Incident) -> Incident:
+    """The incident with the due time that follows from the rest of it; None once it is over."""
+    if not incident.open:
+        return replace(incident, due_at=None)
+    times = [incident.news_at + NEWS_TIMEOUT, _acknowledged_until(incident), incident.step_ends_at]
+    if incident.state is State.TRIGGERED:
+        times += [one.retry_at for one in incident.targets]
+    return replace(incident, due_at=min(time for time in times if time is not None))
+
+
+def _acknowledged_until(incident: Incident) -> datetime | None:
+    """When an acknowledgement runs out; None where it holds until the incident is resolved.
+
+    It holds too where the policy calls nobody: there is nobody to ring again, and it must not stay due for ever.
+    """
+    if incident.acknowledged_at is None or not incident.policy.acknowledged_for or not incident.policy.steps:
+        return None
+    return incident.acknowledged_at + incident.policy.acknowledged_for
+
+
+def _stale(incident: Incident, now: datetime) -> bool:
+    return incident.news_at + NEWS_TIMEOUT <= now

@@ -1,0 +1,274 @@
+"""The client of sms77/seven: places one call per request, and asks what became of it."""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import aiohttp
+
+from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, GatewayUncertain, Reason
+from bridge.gateway.records import harmless, read_balance, read_hooks, read_journal, read_subscribed, read_success
+from bridge.gateway.replies import Answer, read_placed
+from bridge.gateway.values import BERLIN, digits, readings
+from bridge.gateway.wire import Wire
+from bridge.gateway.words import Dialect, Hook, HookMethod, JournalRow, Observe, Operation, Placed, Request
+
+logger = logging.getLogger(__name__)
+
+Read = TypeVar("Read")
+
+# The gateway's clock may be off, and its logbook may date a call by when it was set up.
+CLOCK_SKEW = timedelta(seconds=90)
+JOURNAL_PAGE = 100
+JOURNAL_PAGES = 10
+# A logbook that cuts long texts off still identifies them by their beginning.
+SHORTEST_BEGINNING = 40
+
+# What a request can do without. Not `debug`: without it the phone would ring.
+_OPTIONAL = {
+    Reason.PARAMETER_UNKNOWN: frozenset({"ringtime", "foreign_id", "json"}),
+    Reason.SENDER_INVALID: frozenset({"from"}),
+}
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One of the forms in which the eras of the API ask the same thing."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    form: Mapping[str, str] | None = None
+
+
+def nothing(operation: Operation, seconds: float, reason: Reason | None) -> None:
+    """Observes nothing."""
+
+
+class Gateway:
+    """One account at the gateway; `session` belongs to the caller, who also bounds how many calls run at once.
+
+    `key` is asked for the API key at each request, `sender` is the caller id (None: one of the gateway's), `ring_time`
+    from 5 to 60 s (dialect seven only), `timeout` for one HTTP request. With `debug` the gateway answers and calls
+    nobody.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        api_url: str,
+        dialect: Dialect,
+        key: Callable[[], str],
+        sender: str | None,
+        ring_time: timedelta,
+        timeout: timedelta,
+        debug: bool,
+        observe: Observe = nothing,
+    ) -> None:
+        seven = dialect is Dialect.SEVEN
+        self._wire = Wire(session, api_url=api_url, key=key, timeout=timeout, json=seven, observe=observe)
+        self._seven = seven
+        self._sender = digits(sender)
+        self._ring_time = ring_time
+        self._debug = debug
+        self._bare = False
+        self._newer_journal = seven
+
+    async def place(self, request: Request) -> Placed:
+        """Request one call; raises GatewayRefused, GatewayUnavailable (nobody was called), GatewayUncertain (look it up).
+
+        Where the gateway refuses an optional parameter or the caller id, and so called nobody, it is asked once more at
+        once without it; that it knows no optional ones is remembered until the program ends.
+        """
+        placed = await self._place(self._form(request))
+        if placed.debug and not self._debug:
+            logger.error(
+                "the gateway called nobody: its answer is that of a sandbox key or of debug mode; put a live key into "
+                "gateway.api_key_file"
+            )
+        return placed
+
+    async def _place(self, form: dict[str, str]) -> Placed:
+        try:
+            return await self._wire.exchange(Operation.VOICE, "POST", "/voice", read_placed, form=form)
+        except (GatewayRefused, GatewayUnavailable) as error:
+            dropped = _OPTIONAL.get(error.reason, frozenset()) & form.keys()
+            if not dropped:
+                raise
+            _log_dropped(error, dropped)
+            reason = error.reason
+        placed = await self._place({name: value for name, value in form.items() if name not in dropped})
+        self._bare = self._bare or reason is Reason.PARAMETER_UNKNOWN
+        return placed
+
+    def _form(self, request: Request) -> dict[str, str]:
+        number = digits(request.number)
+        if number is None:
+            raise GatewayRefused(Reason.NUMBER_INVALID, "not a telephone number: correct the person's phone")
+        form = {"to": number, "text": request.text.encode("utf-8", "replace").decode()}
+        if self._sender:
+            form["from"] = self._sender
+        if request.xml:
+            form["xml"] = "1"
+        if self._debug:
+            form["debug"] = "1"
+        return form if self._bare else form | self._optional(request)
+
+    def _optional(self, request: Request) -> dict[str, str]:
+        if not self._seven:
+            return {"json": "1"}
+        ring_time = {"ringtime": str(round(self._ring_time.total_seconds()))}
+        return ring_time | ({"foreign_id": request.foreign_id} if request.foreign_id else {})
+
+    async def find(
+        self, number: str, text: str, since: datetime, now: datetime, known: Collection[str] = ()
+    ) -> JournalRow | None:
+        """The newest journal row of a call whose answer was lost, or None; raises GatewayError.
+
+        It is to the same number, says the same (but for blanks and escapes; a row without text may be any), was created
+        not before `since` less ninety seconds, and is none of the `known` gateway ids, those of other calls. A row with
+        another text is another call: to take it for ours would leave the phone silent.
+        """
+        rows = await self.journal(number=number, since=since - CLOCK_SKEW, until=now + CLOCK_SKEW)
+        candidates = [row for row in rows if row.gateway_id not in known]
+        same = [row for row in candidates if _same_text(row.text, text)]
+        return next(iter(same + [row for row in candidates if not row.text]), None)
+
+    async def journal(
+        self, *, number: str | None, since: datetime, until: datetime, gateway_id: str | None = None
+    ) -> tuple[JournalRow, ...]:
+        """The calls created from `since` to `until`, newest first, at most a thousand; raises GatewayError.
+
+        The gateway filters by whole days of its own time zone, and whether a last day is included is not documented; so
+        it is asked for all since the day before, and the rest is done here.
+        """
+        wanted = digits(number)
+        query = {"date_from": (since - timedelta(hours=12)).astimezone(BERLIN).date().isoformat()}
+        if wanted:
+            query["to"] = wanted
+        if gateway_id:
+            query["id"] = gateway_id
+        if self._seven:
+            query["limit"] = str(JOURNAL_PAGE)
+        rows = [_placed_in_time(row, since, until) for row in await self._journal_since(since, query)]
+        return tuple(
+            row
+            for row in rows
+            if row is not None
+            and (number is None or row.number == wanted)
+            and (gateway_id is None or row.gateway_id == gateway_id)
+        )
+
+    async def _journal_since(self, since: datetime, query: Mapping[str, str]) -> list[JournalRow]:
+        """Page by page until the rows are older than `since`, the page is not full, or it brings nothing new."""
+        rows: dict[str, JournalRow] = {}
+        for page in range(JOURNAL_PAGES):
+            offset = {"offset": str(page * JOURNAL_PAGE)} if page else {}
+            found, sent = await self._journal_page({**query, **offset})
+            fresh = {row.gateway_id: row for row in found if row.gateway_id not in rows}
+            rows |= fresh
+            if sent < JOURNAL_PAGE or not fresh or max(readings(found[-1].at)) < since:
+                break
+        return sorted(rows.values(), key=lambda row: row.at, reverse=True)
+
+    async def _journal_page(self, query: Mapping[str, str]) -> tuple[tuple[JournalRow, ...], int]:
+        newer, older = Way("GET", "/journal/voice", query), Way("GET", "/journal", {"type": "voice", **query})
+        first, second = (newer, older) if self._newer_journal else (older, newer)
+        try:
+            return await self._ask(Operation.JOURNAL, first, read_journal)
+        except (GatewayRefused, GatewayUnavailable) as error:
+            if not _of_another_era(error):
+                raise
+        page = await self._ask(Operation.JOURNAL, second, read_journal)
+        self._newer_journal = first is older
+        return page
+
+    async def hang_up(self, gateway_id: str) -> bool:
+        """End the call; False when it was not in progress (one that rings cannot be ended) or the dialect knows no way."""
+        if not self._seven or not _ID.fullmatch(gateway_id):
+            return False
+        done, told = await self._ask(Operation.HANG_UP, Way("POST", f"/voice/{gateway_id}/hangup"), read_success)
+        if not done:
+            logger.info("the gateway did not hang up", extra={"fields": {"call": gateway_id, "told": told}})
+        return done
+
+    async def balance(self) -> float:
+        """The account's balance in euro; raises GatewayError."""
+        return await self._ask(Operation.BALANCE, Way("GET", "/balance"), read_balance)
+
+    async def hooks(self) -> tuple[Hook, ...]:
+        """The webhook subscriptions of the account; raises GatewayError."""
+        newer, older = Way("GET", "/hooks"), Way("GET", "/hooks", {"action": "read"})
+        return await self._ask_hooks(newer, older, read_hooks)
+
+    async def subscribe(
+        self, url: str, event: str = "all", method: HookMethod = "POST", headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Subscribe `url` to `event` and return the subscription's id; raises GatewayError.
+
+        `headers` are sent along with each report. After a lost answer the subscription may be there: `hooks` shows it.
+        """
+        form = {"target_url": url, "event_type": event, "request_method": method}
+        if headers:
+            form["headers"] = "\n".join(f"{name}: {value}" for name, value in headers.items())
+        older = Way("POST", "/hooks", form={"action": "subscribe", **form})
+        return await self._ask_hooks(Way("POST", "/hooks", form=form), older, read_subscribed)
+
+    async def unsubscribe(self, hook_id: str) -> bool:
+        """End a subscription; False if the gateway says that there was none; raises GatewayError."""
+        newer = Way("DELETE", "/hooks", {"id": hook_id})
+        older = Way("POST", "/hooks", form={"action": "unsubscribe", "id": hook_id})
+        done, _ = await self._ask_hooks(newer, older, read_success)
+        return done
+
+    async def _ask_hooks(self, newer: Way, older: Way, read: Callable[[Answer], Read]) -> Read:
+        first, second = (newer, older) if self._seven else (older, newer)
+        try:
+            return await self._ask(Operation.HOOKS, first, read)
+        except (GatewayRefused, GatewayUnavailable) as error:
+            if not _of_another_era(error):
+                raise
+        return await self._ask(Operation.HOOKS, second, read)
+
+    async def _ask(self, operation: Operation, way: Way, read: Callable[[Answer], Read]) -> Read:
+        try:
+            return await self._wire.exchange(operation, way.method, way.path, read, form=way.form, query=way.query)
+        except GatewayUncertain as error:
+            raise harmless(error) from None
+
+
+def _log_dropped(error: GatewayError, dropped: Collection[str]) -> None:
+    fields = {"code": error.code, "dropped": ",".join(sorted(dropped))}
+    if error.reason is Reason.SENDER_INVALID:
+        logger.error("the gateway refused the caller id, asking without: verify gateway.from", extra={"fields": fields})
+    else:
+        logger.warning("the gateway knows fewer parameters, asking without them", extra={"fields": fields})
+
+
+def _of_another_era(error: GatewayError) -> bool:
+    """Whether the gateway did not understand the question, rather than answer it with a no."""
+    return error.reason is Reason.PARAMETER_UNKNOWN or (
+        error.code is None and error.reason in (Reason.GATEWAY_ERROR, Reason.UNREADABLE)
+    )
+
+
+def _placed_in_time(row: JournalRow, since: datetime, until: datetime) -> JournalRow | None:
+    """The row with the first reading of its time that lies in the span, or None."""
+    return next((replace(row, at=at) for at in readings(row.at) if since <= at <= until), None)
+
+
+def _same_text(logged: str, sent: str) -> bool:
+    logged, sent = _squeezed(logged), _squeezed(sent)
+    return logged == sent or (len(logged) >= SHORTEST_BEGINNING and sent.startswith(logged))
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(html.unescape(text).split())

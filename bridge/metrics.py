@@ -1,0 +1,254 @@
+"""The Prometheus families and their closed label values.
+
+Each family is an attribute of `Metrics`, called as it is exported without `callbridge_`. No number, name of a person,
+alert name or group key is ever a label; every label value is known beforehand and starts at 0, so that `rate()` sees
+the first event too. The only open label is a schedule's name, which comes from the operator's own file.
+
+Source of the rules: prometheus.io, practices/naming and practices/instrumentation, as `promtool check metrics` has
+them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import product
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from bridge import __version__
+from bridge.call import By, CallStatus, Outcome
+from bridge.errors import Reason
+from bridge.escalation import CLOSING, State, Verdict
+
+SOURCES = ("alertmanager", "grafana", "sms77", "keypress", "api")
+CODES = ("200", "400", "401", "404", "405", "413", "503")
+OPERATIONS = ("voice", "journal", "hang_up", "balance", "hooks", "sms")
+DUPLICATES = ("notification", "report", "acknowledgement")
+
+# Seconds. A webhook costs a shared commit; Alertmanager gives up after tens of seconds.
+WEBHOOK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+# From milliseconds, where all is well, to the minutes of a gateway that is down for a while.
+TO_CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+# A phone rings 5 to 60 seconds, and connecting it takes some more.
+TO_ANSWER_BUCKETS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 45, 60, 90, 120)
+# From somebody who sits beside the phone to a chain of several people and rounds.
+TO_ACKNOWLEDGE_BUCKETS = (5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
+# The message of one call is at most 60 seconds long; one that is told again and again ends at the gateway's limit.
+CALL_BUCKETS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
+# gateway.timeout is 15 seconds by default.
+REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
+
+
+class Metrics:
+    """Every family of the program, registered in `registry`; a second one needs a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry, *, revision: str = "unknown", branch: str = "unknown") -> None:
+        # A switch of the whole library: the start time of each single series doubles the scrape and helps nobody.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives this one function no types
+        self._registry = registry
+        self._add_doors()
+        self._add_incidents()
+        self._add_calls()
+        self._add_gateway()
+        self._add_upkeep()
+        self._add_build(revision, branch)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """The body of /metrics and its content type: OpenMetrics if the request's `Accept` names it, else text.
+
+        The library's own `choose_encoder` raises on a version that is no number, and sends a stranger's words back.
+        """
+        if "application/openmetrics-text" in accept:
+            return openmetrics.generate_latest(self._registry), openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def config_loaded(self, content: bytes, now: datetime) -> None:
+        """The config with this `content` is in force since `now`; two replicas with one file show one hash."""
+        self.config_last_reload_successful.set(1)
+        self.config_last_reload_success_timestamp_seconds.set(now.timestamp())
+        self.config_hash.set(hash_value(content))
+
+    def config_refused(self) -> None:
+        """A config was refused and the one before stays in force, with its hash and its time."""
+        self.config_last_reload_successful.set(0)
+
+    def _add_doors(self) -> None:
+        self.webhooks_total = self._counter(
+            "webhooks_total", "Requests that came in by a door, by the answer they got.", source=SOURCES, code=CODES
+        )
+        self.webhook_duration_seconds = self._histogram(
+            "webhook_duration_seconds",
+            "Time from a request's arrival at a door to its answer, which follows the commit.",
+            WEBHOOK_BUCKETS,
+            source=SOURCES,
+        )
+        self.inbox_waiting = self._gauge("inbox_waiting", "Messages that are stored and not digested yet.")
+        self.inbox_failures_total = self._counter(
+            "inbox_failures_total", "Attempts to digest a message that failed; the message stays and is tried again."
+        )
+        self.duplicates_suppressed_total = self._counter(
+            "duplicates_suppressed_total",
+            "Messages that said nothing new: repeats, retries and those of a second replica.",
+            kind=DUPLICATES,
+        )
+
+    def _add_incidents(self) -> None:
+        self.incidents = self._gauge("incidents", "Incidents in the store by state.", state=State)
+        self.incidents_opened_total = self._counter("incidents_opened_total", "Incidents opened.")
+        self.incidents_closed_total = self._counter(
+            "incidents_closed_total", "Incidents closed by what closed them.", reason=CLOSING
+        )
+        self.incidents_exhausted_total = self._counter(
+            "incidents_exhausted_total", "Times that a whole chain was gone through and nobody took the incident."
+        )
+        self.decisions_total = self._counter(
+            "decisions_total", "Decisions on incidents by their reason.", verdict=Verdict
+        )
+        self.nobody_there_total = self._counter(
+            "nobody_there_total", "Steps passed over because nobody with a number was on call."
+        )
+        self.acknowledgements_total = self._counter(
+            "acknowledgements_total", "Acknowledgements by the way they came.", by=By
+        )
+        self.time_to_acknowledge_seconds = self._histogram(
+            "time_to_acknowledge_seconds",
+            "Time from the opening of an incident to its first acknowledgement.",
+            TO_ACKNOWLEDGE_BUCKETS,
+        )
+
+    def _add_calls(self) -> None:
+        self.pages_total = self._counter(
+            "pages_total", "Pages, one incident told to one person, by what became of them.", result=Outcome
+        )
+        self.calls_total = self._counter("calls_total", "Phone calls by what became of them.", outcome=Outcome)
+        self.calls_in_progress = self._gauge("calls_in_progress", "Phone calls requested and not over yet.")
+        self.call_duration_seconds = self._histogram(
+            "call_duration_seconds", "Duration of answered calls as the gateway reports it.", CALL_BUCKETS
+        )
+        self.call_cost_euros_total = self._counter(
+            "call_cost_euros_total", "Cost of calls in euro as far as the gateway tells it."
+        )
+        self.time_to_call_seconds = self._histogram(
+            "time_to_call_seconds",
+            "Time from the acceptance of a webhook to the gateway's acceptance of the first call for it.",
+            TO_CALL_BUCKETS,
+        )
+        self.time_to_answer_seconds = self._histogram(
+            "time_to_answer_seconds",
+            "Time from the gateway's acceptance of a call to its being answered.",
+            TO_ANSWER_BUCKETS,
+        )
+        self.speech_fallbacks_total = self._counter(
+            "speech_fallbacks_total", "Calls that told the plain sentence because their template failed."
+        )
+
+    def _add_gateway(self) -> None:
+        self.gateway_requests_total = self._counter(
+            "gateway_requests_total", "Requests to the gateway, including failed ones.", operation=OPERATIONS
+        )
+        self.gateway_requests_failed_total = self._counter(
+            "gateway_requests_failed_total",
+            "Requests to the gateway that failed, by the reason.",
+            operation=OPERATIONS,
+            reason=Reason,
+        )
+        self.gateway_request_duration_seconds = self._histogram(
+            "gateway_request_duration_seconds",
+            "Time from a request to the gateway to its answer or failure.",
+            REQUEST_BUCKETS,
+            operation=OPERATIONS,
+        )
+        self.gateway_balance_euros = self._gauge(
+            "gateway_balance_euros", "Balance of the gateway's account in euro, NaN until it is known."
+        )
+        # Not 0: an alert on a low balance must not fire before anybody has asked for it.
+        self.gateway_balance_euros.set(float("nan"))
+        self.reports_total = self._counter(
+            "reports_total", "Reports of the gateway on calls by the status they tell.", status=CallStatus
+        )
+        self.reports_unmatched_total = self._counter(
+            "reports_unmatched_total", "Reports of the gateway that belong to no known call."
+        )
+
+    def _add_upkeep(self) -> None:
+        self.oncall_people = self._open_gauge(
+            "oncall_people", "People with a number who are on call in a schedule now.", "schedule"
+        )
+        self.oldest_due_seconds = self._gauge(
+            "oldest_due_seconds", "How long the oldest work that is due has been waiting, 0 if nothing is due."
+        )
+        self.worker_last_pass_timestamp_seconds = self._gauge(
+            "worker_last_pass_timestamp_seconds", "Timestamp of the last completed look at what is due."
+        )
+        self.config_last_reload_successful = self._gauge(
+            "config_last_reload_successful", "Whether the last configuration reload attempt was successful."
+        )
+        self.config_last_reload_success_timestamp_seconds = self._gauge(
+            "config_last_reload_success_timestamp_seconds", "Timestamp of the last successful configuration reload."
+        )
+        self.config_hash = self._gauge("config_hash", "Hash of the currently loaded configuration.")
+
+    def _add_build(self, revision: str, branch: str) -> None:
+        build = Info("callbridge_build", "What this callbridge was built from.", registry=self._registry)
+        build.info(
+            {
+                "version": __version__,
+                "revision": revision,
+                "branch": branch,
+                "python_version": platform.python_version(),
+            }
+        )
+        self.build_info = build
+        # process_start_time_seconds, memory and open files: what alerts on a crash loop are made of.
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def _counter(self, name: str, documentation: str, **labels: Iterable[str]) -> Counter:
+        family = Counter(f"callbridge_{name}", documentation, tuple(labels), registry=self._registry)
+        _start(family, labels)
+        return family
+
+    def _gauge(self, name: str, documentation: str, **labels: Iterable[str]) -> Gauge:
+        family = Gauge(f"callbridge_{name}", documentation, tuple(labels), registry=self._registry)
+        _start(family, labels)
+        return family
+
+    def _open_gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"callbridge_{name}", documentation, labels, registry=self._registry)
+
+    def _histogram(
+        self, name: str, documentation: str, buckets: tuple[float, ...], **labels: Iterable[str]
+    ) -> Histogram:
+        family = Histogram(f"callbridge_{name}", documentation, tuple(labels), buckets=buckets, registry=self._registry)
+        _start(family, labels)
+        return family
+
+
+def hash_value(content: bytes) -> float:
+    """A hash of `content` that a gauge can carry exactly: 48 bits, as Alertmanager's own config hash has."""
+    return float(int.from_bytes(hashlib.sha256(content).digest()[:6], "little"))
+
+
+def _start(family: Counter | Gauge | Histogram, labels: Mapping[str, Iterable[str]]) -> None:
+    """Make every series of the family exist, at 0."""
+    if not labels:
+        return
+    for values in product(*labels.values()):
+        family.labels(*values)

@@ -1,0 +1,141 @@
+"""The telephone exchange: lets calls live as their people's scripts say. It rings nobody."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+
+from bridge.simulator.courier import Courier
+from bridge.simulator.numbers import speech_seconds
+from bridge.simulator.people import Answer, Happening, Kind, Moment, Person, plan
+from bridge.simulator.records import PhoneCall, Received
+from bridge.simulator.reports import PRICE_PER_MINUTE, sms_mo, voice_dtmf
+from bridge.simulator.world import SHARED_NUMBER, World
+
+BARRED = "Account not authorized to call +{}. Perhaps you need to enable some international permissions"
+_STORY = {
+    Happening.RINGING: "ring",
+    Happening.IN_PROGRESS: "answer",
+    Happening.COMPLETED: "end",
+    Happening.NO_ANSWER: "silence",
+    Happening.FAILED: "fail",
+}
+
+
+class Exchange:
+    """Places calls in the world and plays them."""
+
+    def __init__(self, world: World, courier: Courier) -> None:
+        self._world = world
+        self._courier = courier
+
+    def answer_of(self, number: str) -> Answer:
+        """How whoever has `number` behaves on their next call."""
+        world = self._world
+        person = world.people.setdefault(number, Person(number, [world.stranger]))
+        return person.next_answer()
+
+    def connect(
+        self,
+        number: str,
+        answer: Answer,
+        *,
+        sender: str,
+        text: str,
+        xml: bool,
+        foreign_id: str | None,
+        ring_time: float,
+        request: Received,
+    ) -> PhoneCall:
+        """Accept a call and start its life."""
+        world = self._world
+        overlap = any(call.to == number and not call.over for call in world.calls)
+        call = PhoneCall(
+            id=world.next_number(),
+            to=number,
+            sender=sender,
+            text=text,
+            xml=xml,
+            foreign_id=foreign_id,
+            ring_time=ring_time,
+            answer=answer,
+            requested_at=world.now(),
+            request=request,
+            overlap=overlap,
+        )
+        world.calls.append(call)
+        world.note("accept", number, call.id, "while another call to it is not over" if overlap else "")
+        if answer.kind is Kind.BARRED:
+            call.error = BARRED.format(number)
+        elif answer.kind is Kind.SILENT:
+            call.statuses.append((Happening.INITIATED, world.now()))
+        else:
+            world.spawn(self._live(call))
+        return call
+
+    def hang_up(self, call: PhoneCall) -> bool:
+        """End `call` if somebody is listening; a ringing one cannot be ended (vendor's documentation)."""
+        if call.status != Happening.IN_PROGRESS.value:
+            return False
+        call.hung_up.set()
+        self._world.note("hangup", call.to, call.id, "by the caller")
+        return True
+
+    def text_from(self, number: str, text: str, at: datetime | None = None, call: PhoneCall | None = None) -> None:
+        """Whoever has `number` sends an SMS to the account."""
+        world = self._world
+        sent = at or world.now()
+        report = sms_mo(number, _system(call), text, sent, id=world.next_number(), era=world.account.era)
+        world.note("sms", number, call.id if call else None, repr(text), sent)
+        self._courier.send(report, call)
+
+    async def _live(self, call: PhoneCall) -> None:
+        world = self._world
+        for moment in plan(call.answer, call.ring_time, speech_seconds(call.text)):
+            due = world.after(call.requested_at, moment.at)
+            await world.sleep_until(due, call.hung_up)
+            if call.hung_up.is_set() and not call.over:
+                return self._move(call, Happening.COMPLETED, min(world.now(), due))
+            self._happen(call, moment, due)
+        return None
+
+    def _happen(self, call: PhoneCall, moment: Moment, at: datetime) -> None:
+        others: dict[Happening, Callable[[PhoneCall, datetime], None]] = {
+            Happening.PRESS: self._press,
+            Happening.REPLY: lambda call, at: self.text_from(call.to, call.answer.text, at, call),
+        }
+        if moment.what in others:
+            return others[moment.what](call, at)
+        return self._move(call, moment.what, at)
+
+    def _press(self, call: PhoneCall, at: datetime) -> None:
+        call.digits += call.answer.digit
+        self._world.note("press", call.to, call.id, call.answer.digit, at)
+        self._courier.send(voice_dtmf(call.to, call.sender, call.answer.digit, self._listened(call, at), at), call)
+
+    def _move(self, call: PhoneCall, status: Happening, at: datetime) -> None:
+        if status is Happening.COMPLETED:
+            call.duration = self._listened(call, at)
+            call.price = round(max(1, math.ceil(call.duration / 60)) * PRICE_PER_MINUTE, 4)
+            self._world.account.balance -= call.price
+        elif status in (Happening.NO_ANSWER, Happening.FAILED):
+            call.duration, call.price = 0.0, 0.0
+            call.error = _why(call) if status is Happening.FAILED else None
+        call.statuses.append((status, at))
+        if status in _STORY:
+            words = f"after {call.duration:.0f} s" if call.duration else ""
+            self._world.note(_STORY[status], call.to, call.id, words, at)
+        self._courier.report(call, status)
+
+    def _listened(self, call: PhoneCall, at: datetime) -> float:
+        lifted = call.at(Happening.IN_PROGRESS.value)
+        return self._world.seconds(at - lifted) if lifted is not None else 0.0
+
+
+def _why(call: PhoneCall) -> str:
+    return "Busy" if call.answer.kind is Kind.BUSY else "CANCELED: ErrorDetails=Connection was closed by the remote host."
+
+
+def _system(call: PhoneCall | None) -> str:
+    return call.sender if call is not None else SHARED_NUMBER

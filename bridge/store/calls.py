@@ -1,0 +1,128 @@
+"""Calls, and the reports that came before we knew what call they speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from bridge.call import Call, CallState, Outcome, Report
+from bridge.database.tables import calls, strays
+from bridge.errors import LostRace
+
+_NAMES = tuple(field.name for field in fields(Call))
+_REPORT = msgspec.json.Decoder(Report)
+
+
+def _call(row: Any) -> Call:
+    values = {name: getattr(row, name) for name in _NAMES}
+    values["state"] = CallState(row.state)
+    values["outcome"] = None if row.outcome is None else Outcome(row.outcome)
+    return Call(**values)
+
+
+def _values(call: Call) -> dict[str, Any]:
+    values = {name: getattr(call, name) for name in _NAMES}
+    values["state"] = call.state.value
+    values["outcome"] = None if call.outcome is None else call.outcome.value
+    return values
+
+
+def add(connection: Connection, call: Call) -> None:
+    """Insert a new call: before it is requested."""
+    connection.execute(insert(calls).values(_values(call)))
+
+
+def save(connection: Connection, call: Call) -> None:
+    """Write a changed call back (compare-and-set on `version`). Raises LostRace if somebody else was first."""
+    values = _values(call) | {"version": call.version + 1}
+    mine = (calls.c.id == call.id) & (calls.c.version == call.version)
+    if connection.execute(update(calls).where(mine).values(values)).rowcount != 1:
+        raise LostRace(f"call {call.id} was changed by somebody else meanwhile")
+
+
+def get(connection: Connection, id_: str) -> Call | None:
+    """The call with our id."""
+    row = connection.execute(select(calls).where(calls.c.id == id_)).first()
+    return None if row is None else _call(row)
+
+
+def known_as(connection: Connection, gateway_id: str | None, foreign_id: str | None) -> Call | None:
+    """The call that a report speaks of: by our own id where the report carries it, else by the gateway's."""
+    if foreign_id and (call := get(connection, foreign_id)) is not None:
+        return call
+    if not gateway_id:
+        return None
+    query = select(calls).where(calls.c.gateway_id == gateway_id).order_by(calls.c.created_at.desc())
+    row = connection.execute(query.limit(1)).first()
+    return None if row is None else _call(row)
+
+
+def latest_to(connection: Connection, number: str, since: datetime) -> Call | None:
+    """The newest call to `number` (E.164) that was still alive at `since` or later."""
+    alive = (calls.c.number == number) & or_(calls.c.ended_at.is_(None), calls.c.ended_at >= since)
+    row = connection.execute(select(calls).where(alive).order_by(calls.c.created_at.desc()).limit(1)).first()
+    return None if row is None else _call(row)
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[Call]:
+    """The calls about which something must be done now."""
+    query = select(calls).where(calls.c.due_at <= now).order_by(calls.c.due_at).limit(limit)
+    return [_call(row) for row in connection.execute(query)]
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When something must be done about a call next."""
+    found: datetime | None = connection.execute(select(func.min(calls.c.due_at)).where(calls.c.due_at.is_not(None))).scalar()
+    return found
+
+
+def live(connection: Connection) -> list[Call]:
+    """The calls that are not over."""
+    return [_call(row) for row in connection.execute(select(calls).where(calls.c.ended_at.is_(None)))]
+
+
+def wake_orphans(connection: Connection, now: datetime) -> int:
+    """At start: a call whose request was under way when the process died is looked up at once; returns how many."""
+    orphan = (calls.c.state == CallState.PLACING.value) & calls.c.ended_at.is_(None)
+    return connection.execute(update(calls).where(orphan).values(due_at=now)).rowcount
+
+
+def started_since(connection: Connection, since: datetime, number: str | None = None) -> list[datetime]:
+    """When the calls (to `number`) placed since `since` were requested, oldest first."""
+    query = select(calls.c.requested_at).where(calls.c.requested_at > since)
+    if number is not None:
+        query = query.where(calls.c.number == number)
+    return [at for at in connection.execute(query.order_by(calls.c.requested_at)).scalars() if at is not None]
+
+
+def of_incident(connection: Connection, ids: Iterable[str]) -> list[Call]:
+    """The calls with these ids, oldest first."""
+    rows = connection.execute(select(calls).where(calls.c.id.in_(list(ids))).order_by(calls.c.created_at))
+    return [_call(row) for row in rows]
+
+
+def keep_stray(connection: Connection, report: Report, now: datetime) -> None:
+    """Keep a report of a call that we do not know (yet): our own reply may still be on its way."""
+    body = msgspec.json.encode(report).decode()
+    connection.execute(
+        insert(strays).values(gateway_id=report.gateway_id, foreign_id=report.foreign_id, received_at=now, report=body)
+    )
+
+
+def take_strays(connection: Connection, gateway_id: str) -> list[Report]:
+    """The reports that came for `gateway_id` before it was known, in order; they are not kept any longer."""
+    rows = connection.execute(select(strays).where(strays.c.gateway_id == gateway_id).order_by(strays.c.seq)).all()
+    if rows:
+        connection.execute(delete(strays).where(strays.c.gateway_id == gateway_id))
+    return [_REPORT.decode(row.report) for row in rows]
+
+
+def forget_before(connection: Connection, before: datetime) -> None:
+    """Delete calls that ended, and strays that came, before `before`."""
+    connection.execute(delete(calls).where(calls.c.ended_at < before))
+    connection.execute(delete(strays).where(strays.c.received_at < before))

@@ -1,0 +1,304 @@
+"""Incidents, their alerts, and their policies as they were when they began."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
+
+from bridge.alert import Alert, AlertStatus, Source, Stream
+from bridge.database.tables import alerts, incidents, journal, pages, policies
+from bridge.errors import LostRace
+from bridge.escalation import Incident, Policy, State, Target
+from bridge.store.pages import of_incident
+
+CHUNK = 500
+_TARGETS = msgspec.json.Decoder(tuple[Target, ...])
+_POLICY = msgspec.json.Decoder(Policy)
+_LABELS = msgspec.json.Decoder(dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is told of an incident beside its state: from the newest notification; `rank` 0 is the worst severity."""
+
+    rank: int
+    group_labels: Mapping[str, str] = field(default_factory=dict)
+    external_url: str = ""
+    truncated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An incident with its origin."""
+
+    incident: Incident
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What must be known of an alert to decide: does it fire, and which message said so last."""
+
+    firing: bool
+    seq: int
+
+
+def stream_key(stream: Stream) -> str:
+    """A stream as a short, fixed-length key (group keys can be of any length)."""
+    text = "\0".join((stream.source, stream.receiver, stream.group_key))
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+class Policies:
+    """Policy snapshots by the hash of their content: written once, decoded once."""
+
+    def __init__(self) -> None:
+        self._by_hash: dict[str, Policy] = {}
+        self._hashes: dict[Policy, str] = {}
+        self._written: set[str] = set()
+
+    def hash(self, policy: Policy) -> str:
+        """The key of `policy` in the table."""
+        if policy not in self._hashes:
+            body = msgspec.json.encode(policy)
+            self._hashes[policy] = hashlib.blake2b(body, digest_size=12).hexdigest()
+        return self._hashes[policy]
+
+    def write(self, connection: Connection, wanted: Iterable[Policy]) -> None:
+        """Make sure that the snapshots of `wanted` are in the table."""
+        for policy in set(wanted):
+            key = self.hash(policy)
+            if key not in self._written and self._read(connection, key) is None:
+                connection.execute(insert(policies).values(hash=key, body=msgspec.json.encode(policy).decode()))
+
+    def committed(self, wanted: Iterable[Policy]) -> None:
+        """The transaction that wrote them is committed: they need not be looked for again."""
+        self._written.update(self.hash(policy) for policy in wanted)
+
+    def get(self, connection: Connection, key: str) -> Policy:
+        """The snapshot with this key."""
+        if key not in self._by_hash:
+            policy = self._read(connection, key)
+            if policy is None:
+                raise LookupError(f"policy snapshot {key} is missing from the database")
+            self._by_hash[key] = policy
+        return self._by_hash[key]
+
+    def _read(self, connection: Connection, key: str) -> Policy | None:
+        body = connection.execute(select(policies.c.body).where(policies.c.hash == key)).scalar()
+        return None if body is None else _POLICY.decode(body)
+
+
+def _stored(connection: Connection, row: Any, snapshots: Policies) -> Stored:
+    incident = Incident(
+        id=row.id,
+        stream=Stream(Source(row.source), row.receiver, row.group_key),
+        policy=snapshots.get(connection, row.policy_hash),
+        opened_at=row.opened_at,
+        news_at=row.news_at,
+        state=State(row.state),
+        round=row.round,
+        step=row.step,
+        targets=_TARGETS.decode(row.targets),
+        step_ends_at=row.step_ends_at,
+        due_at=row.due_at,
+        acknowledged_by=row.acknowledged_by,
+        acknowledged_at=row.acknowledged_at,
+        closed_at=row.closed_at,
+        serial=row.serial,
+        version=row.version,
+    )
+    return Stored(incident, Origin(row.rank, _LABELS.decode(row.group_labels), row.external_url, row.truncated))
+
+
+def chunks(values: Iterable[str]) -> Iterable[list[str]]:
+    """`values` in lists short enough for one statement."""
+    listed = list(values)
+    return (listed[start : start + CHUNK] for start in range(0, len(listed), CHUNK))
+
+
+def by_ids(connection: Connection, ids: Iterable[str], snapshots: Policies) -> list[Stored]:
+    """The incidents with these ids, as far as there are any."""
+    found: list[Stored] = []
+    for some in chunks(ids):
+        rows = connection.execute(select(incidents).where(incidents.c.id.in_(some))).all()
+        found += [_stored(connection, row, snapshots) for row in rows]
+    return found
+
+
+def open_in_streams(connection: Connection, keys: Iterable[str], snapshots: Policies) -> list[Stored]:
+    """The open incidents of these streams (by `stream_key`)."""
+    found: list[Stored] = []
+    for some in chunks(keys):
+        query = select(incidents).where(incidents.c.stream.in_(some), incidents.c.closed_at.is_(None))
+        found += [_stored(connection, row, snapshots) for row in connection.execute(query).all()]
+    return found
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[str]:
+    """The ids of the incidents whose time has come, the longest overdue first."""
+    query = select(incidents.c.id).where(incidents.c.due_at <= now).order_by(incidents.c.due_at).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next incident is due."""
+    found: datetime | None = connection.execute(select(func.min(incidents.c.due_at)).where(incidents.c.due_at.is_not(None))).scalar()
+    return found
+
+
+def known_alerts(connection: Connection, ids: Iterable[str]) -> dict[str, dict[str, Known]]:
+    """By incident and fingerprint: what is known of every alert, without its labels."""
+    found: dict[str, dict[str, Known]] = {}
+    for some in chunks(ids):
+        query = select(alerts.c.incident, alerts.c.fingerprint, alerts.c.firing, alerts.c.seq)
+        for incident, fingerprint, firing, seq in connection.execute(query.where(alerts.c.incident.in_(some))):
+            found.setdefault(incident, {})[fingerprint] = Known(firing, seq)
+    return found
+
+
+def _values(stored: Stored, snapshots: Policies) -> dict[str, object]:
+    incident, origin = stored.incident, stored.origin
+    return {
+        "state": incident.state.value,
+        "rank": origin.rank,
+        "round": incident.round,
+        "step": incident.step,
+        "targets": msgspec.json.encode(incident.targets).decode(),
+        "news_at": incident.news_at,
+        "step_ends_at": incident.step_ends_at,
+        "due_at": incident.due_at,
+        "acknowledged_by": incident.acknowledged_by,
+        "acknowledged_at": incident.acknowledged_at,
+        "closed_at": incident.closed_at,
+        "group_labels": msgspec.json.encode(origin.group_labels).decode(),
+        "external_url": origin.external_url,
+        "truncated": origin.truncated,
+        "serial": incident.serial,
+        "version": incident.version + 1,
+    }
+
+
+_UPDATE = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("one"), incidents.c.version == bindparam("seen"))
+    .values({name: bindparam(name) for name in (
+        "state", "rank", "round", "step", "targets", "news_at", "step_ends_at", "due_at", "acknowledged_by",
+        "acknowledged_at", "closed_at", "group_labels", "external_url", "truncated", "serial", "version",
+    )})
+)  # fmt: skip
+
+
+def add(connection: Connection, fresh: Sequence[Stored], snapshots: Policies) -> None:
+    """Insert new incidents."""
+    if not fresh:
+        return
+    snapshots.write(connection, (stored.incident.policy for stored in fresh))
+    rows = []
+    for stored in fresh:
+        incident = stored.incident
+        row = _values(stored, snapshots)
+        row.update(
+            id=incident.id,
+            stream=stream_key(incident.stream),
+            source=incident.stream.source.value,
+            receiver=incident.stream.receiver,
+            group_key=incident.stream.group_key,
+            policy=incident.policy.name,
+            policy_hash=snapshots.hash(incident.policy),
+            opened_at=incident.opened_at,
+        )
+        rows.append(row)
+    connection.execute(insert(incidents), rows)
+
+
+def save(connection: Connection, changed: Sequence[Stored], snapshots: Policies) -> None:
+    """Write back changed incidents (compare-and-set on `version`). Raises LostRace if somebody else was first."""
+    for stored in changed:
+        row = _values(stored, snapshots) | {"one": stored.incident.id, "seen": stored.incident.version}
+        if connection.execute(_UPDATE, row).rowcount != 1:
+            raise LostRace(f"incident {stored.incident.id} was changed by somebody else meanwhile")
+
+
+def put_alerts(connection: Connection, rows: Sequence[tuple[str, Alert, int]], fresh: bool) -> None:
+    """Write alerts of incidents, each with the number of the message that brought it; `fresh`: none is there yet."""
+    if not rows:
+        return
+    if not fresh:
+        keys = [{"i": incident, "f": alert.fingerprint} for incident, alert, _ in rows]
+        old = delete(alerts).where(alerts.c.incident == bindparam("i"), alerts.c.fingerprint == bindparam("f"))
+        connection.execute(old, keys)
+    connection.execute(insert(alerts), [_alert_row(*row) for row in rows])
+
+
+def _alert_row(incident: str, alert: Alert, seq: int) -> dict[str, object]:
+    return {
+        "incident": incident,
+        "fingerprint": alert.fingerprint,
+        "firing": alert.firing,
+        "labels": msgspec.json.encode(alert.labels).decode(),
+        "annotations": msgspec.json.encode(alert.annotations).decode(),
+        "starts_at": alert.starts_at,
+        "ends_at": alert.ends_at,
+        "generator_url": alert.generator_url,
+        "seq": seq,
+    }
+
+
+def alerts_of(connection: Connection, incident: str, *, firing: bool | None = None, limit: int = 100_000) -> list[Alert]:
+    """The alerts of an incident, firing ones first, then by start; at most `limit`."""
+    query = select(alerts).where(alerts.c.incident == incident)
+    if firing is not None:
+        query = query.where(alerts.c.firing == firing)
+    order = (case((alerts.c.firing, 0), else_=1), alerts.c.starts_at, alerts.c.fingerprint)
+    return [_alert(row) for row in connection.execute(query.order_by(*order).limit(limit))]
+
+
+def _alert(row: Any) -> Alert:
+    return Alert(
+        fingerprint=row.fingerprint,
+        status=AlertStatus.FIRING if row.firing else AlertStatus.RESOLVED,
+        labels=_LABELS.decode(row.labels),
+        annotations=_LABELS.decode(row.annotations),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        generator_url=row.generator_url,
+    )
+
+
+def count_alerts(connection: Connection, incident: str, *, firing: bool) -> int:
+    """How many of an incident's alerts fire (or do not)."""
+    query = select(func.count()).where(alerts.c.incident == incident, alerts.c.firing == firing)
+    return int(connection.execute(query).scalar_one())
+
+
+def told_in(connection: Connection, call: str, limit: int, snapshots: Policies) -> tuple[list[Stored], int]:
+    """The incidents that `call` is to tell, the worst first, at most `limit`; and how many there are in all."""
+    rides = select(pages.c.incident).where(pages.c.call == call, pages.c.state == "calling").distinct()
+    total = int(connection.execute(select(func.count()).select_from(rides.subquery())).scalar_one())
+    query = select(incidents).where(incidents.c.id.in_(rides)).order_by(incidents.c.rank, incidents.c.opened_at).limit(limit)
+    return [_stored(connection, row, snapshots) for row in connection.execute(query).all()], total
+
+
+def forget_before(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete at most `limit` incidents closed before `before`, with all that hangs on them; returns how many."""
+    old = select(incidents.c.id).where(incidents.c.closed_at < before).order_by(incidents.c.closed_at).limit(limit)
+    ids = list(connection.execute(old).scalars())
+    for some in chunks(ids):
+        connection.execute(delete(alerts).where(alerts.c.incident.in_(some)))
+        connection.execute(delete(journal).where(journal.c.incident.in_(some)))
+        connection.execute(delete(incidents).where(incidents.c.id.in_(some)))
+    for one in ids:
+        connection.execute(delete(pages).where(of_incident(one)))
+    return len(ids)
+
+
+def renumbered(stored: Stored) -> Stored:
+    """`stored` as the table has it after a save: one version on."""
+    return replace(stored, incident=replace(stored.incident, version=stored.incident.version + 1))

@@ -1,0 +1,92 @@
+"""Pages: which incident is to be told to whom, and how far that has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+
+from bridge.call import Outcome
+from bridge.database.tables import pages
+from bridge.escalation import Page
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """A page that is on its way: waiting for a call, or in one."""
+
+    id: str
+    incident: str
+    call: str | None
+
+
+def add_pages(connection: Connection, fresh: Sequence[tuple[Page, str, datetime]]) -> None:
+    """Insert pages, each with its state (`queued`, or `cancelled` if it was dropped in the same breath)."""
+    if not fresh:
+        return
+    rows = [
+        {
+            "id": page.id,
+            "incident": page.incident,
+            "person": page.person,
+            "round": page.round,
+            "step": page.step,
+            "attempt": page.attempt,
+            "queued_at": at,
+            "state": state,
+        }
+        for page, state, at in fresh
+    ]
+    connection.execute(insert(pages), rows)
+
+
+def of_incident(incident: str) -> ColumnElement[bool]:
+    """The condition for all pages of one incident."""
+    # A page's id is its incident's id, "-" and a number: all of one incident lie side by side under the primary key.
+    return (pages.c.id > f"{incident}-") & (pages.c.id < f"{incident}.")
+
+
+def cancel_pages(connection: Connection, incident: str, now: datetime) -> list[OpenPage]:
+    """Drop every page of `incident` that is on its way; returns them as they were."""
+    under_way = of_incident(incident) & pages.c.state.in_(("queued", "calling"))
+    rows = connection.execute(select(pages.c.id, pages.c.incident, pages.c.call).where(under_way)).all()
+    if rows:
+        connection.execute(update(pages).where(under_way).values(state="cancelled", outcome="cancelled", ended_at=now))
+    return [OpenPage(*row) for row in rows]
+
+
+def pages_of(connection: Connection, incident: str) -> list[Any]:
+    """All pages of an incident, in the order they were made."""
+    return list(connection.execute(select(pages).where(of_incident(incident)).order_by(pages.c.queued_at, pages.c.id)))
+
+
+def people_waiting(connection: Connection) -> list[str]:
+    """Everybody for whom a page waits. Hops from person to person along the index, however many pages each has."""
+    found: list[str] = []
+    while True:
+        query = select(func.min(pages.c.person)).where(pages.c.state == "queued", pages.c.person > (found[-1] if found else ""))
+        person = connection.execute(query).scalar()
+        if person is None:
+            return found
+        found.append(person)
+
+
+def claim_pages(connection: Connection, person: str, call: str) -> int:
+    """Put every page that waits for `person` into `call`; returns how many."""
+    waits = (pages.c.person == person) & (pages.c.state == "queued")
+    return connection.execute(update(pages).where(waits).values(state="calling", call=call)).rowcount
+
+
+def end_pages(connection: Connection, call: str, outcome: Outcome, now: datetime) -> int:
+    """The call is over: so are the pages that it still carries; returns how many."""
+    rides = (pages.c.call == call) & (pages.c.state == "calling")
+    return connection.execute(update(pages).where(rides).values(state="ended", outcome=outcome.value, ended_at=now)).rowcount
+
+
+def pages_in(connection: Connection, call: str) -> list[tuple[str, str, str]]:
+    """(page id, incident id, state) of every page that `call` carries or carried."""
+    query = select(pages.c.id, pages.c.incident, pages.c.state).where(pages.c.call == call).order_by(pages.c.id)
+    return [(row.id, row.incident, row.state) for row in connection.execute(query)]

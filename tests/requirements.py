@@ -1,0 +1,23 @@
+"""What a test needs that pip cannot install: a server or a tool of the system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def require(command: str, package: str, *other_names: str) -> str:
+    """The path of `command`, or of the first of `other_names` that is there (Debian renames some servers).
+
+    Where it is missing the test is skipped with one line that says what to install (`package`, by its Debian name);
+    under `CI=true` it fails, for there a skip would be a check that nobody ran.
+    """
+    found = next((path for name in (command, *other_names) if (path := shutil.which(name))), None)
+    if found is not None:
+        return found
+    advice = f"{command} is missing: apt-get install {package}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(advice, pytrace=False)
+    pytest.skip(advice)
