@@ -240,7 +240,7 @@ LONGEST_PAUSE = timedelta(seconds=60)
 
 def pause_after(tries: int) -> timedelta:
     """How long to wait after the `tries`-th request (from 1) that the gateway could not take."""
-    return min(FIRST_PAUSE * 2 ** min(tries - 1, 10), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << min(tries - 1, 10)), LONGEST_PAUSE)
 
 
 def sign(secret: str, call: str) -> str:

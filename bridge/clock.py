@@ -6,6 +6,7 @@ Everything below the composition root takes `now` as an argument; what must wait
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -45,6 +46,7 @@ class ManualClock:
     def __init__(self, now: datetime) -> None:
         self._now = now
         self._moved = asyncio.Event()
+        self._waiting: dict[asyncio.Task[object] | None, tuple[datetime | None, tuple[asyncio.Event, ...]]] = {}
 
     def now(self) -> datetime:
         return self._now
@@ -55,11 +57,44 @@ class ManualClock:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
+    def next_deadline(self) -> datetime | None:
+        """Until when the first of those who wait for a time waits."""
+        return min((until for until, _ in self._waiting.values() if until is not None), default=None)
+
+    def parked(self) -> set[asyncio.Task[object] | None]:
+        """The tasks that wait here, and that neither the time nor an event has woken yet."""
+        return {
+            task
+            for task, (until, wakers) in self._waiting.items()
+            if (until is None or self._now < until) and not any(waker.is_set() for waker in wakers)
+        }
+
     async def wait(self, until: datetime | None, *wakers: asyncio.Event) -> None:
-        while until is None or self._now < until:
-            if any(waker.is_set() for waker in wakers):
-                return
-            await wait_any(None, self._moved, *wakers)
+        task = asyncio.current_task()
+        self._waiting[task] = (until, wakers)
+        try:
+            while until is None or self._now < until:
+                if any(waker.is_set() for waker in wakers):
+                    return
+                await wait_any(None, self._moved, *wakers)
+        finally:
+            del self._waiting[task]
+
+
+class FastClock:
+    """A clock that runs `rate` times as fast as the machine's, from `start` on: in the demo minutes are seconds."""
+
+    def __init__(self, start: datetime, rate: float) -> None:
+        self._start = start
+        self._rate = rate
+        self._origin = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=(time.monotonic() - self._origin) * self._rate)
+
+    async def wait(self, until: datetime | None, *wakers: asyncio.Event) -> None:
+        nap = None if until is None else max((until - self.now()).total_seconds() / self._rate, 0)
+        await wait_any(nap, *wakers)
 
 
 async def wait_any(seconds: float | None, *events: asyncio.Event) -> None:

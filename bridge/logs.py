@@ -14,37 +14,44 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TextIO
 from urllib.parse import quote, quote_plus
 
+Value = str | int | float | bool
+Line = dict[str, Value]
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 FORMATS = ("logfmt", "json")
 
-# A shorter one would be found inside ordinary words and make the log unreadable; config refuses secrets like that.
+# A shorter one would be found inside ordinary words and make the log unreadable.
 SHORTEST_SECRET = 4
-# Characters of one value: a stranger may send ten megabytes, and one line must stay one line.
+# Characters. A stranger may send megabytes, and a line must stay readable. What is read beyond the end, and then
+# dropped, is so long that a secret that the cut goes through lies in it whole.
 LONGEST_VALUE = 8192
+BEYOND = 1024
 
-# Fields whose digits are no phone number, beside those that end in `_id`, `_at`, `_bytes` or `_seconds`.
-NUMERIC = frozenset({"bytes", "call", "duration", "id", "incident", "message", "page", "pid", "port", "seconds", "seq"})
+# Fields whose digits are no phone number, beside those that end in one of NUMERIC_ENDS, as long as all of it is an id.
+NUMERIC = frozenset({"bytes", "call", "duration", "id", "incident", "page", "pid", "port", "seconds", "seq"})
 NUMERIC_ENDS = ("_id", "_at", "_bytes", "_seconds")
 
-# +49 171 1234567, (as a URL has it) %2B491711234567: E.164 has at most 15 digits, and no number has under 7.
+_UUID = r"(?P<uuid>\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b)"
+# +49 171 1234567, or %2B491711234567 as a URL has it: E.164 has at most 15 digits, and no number has fewer than 7.
 _INTERNATIONAL = r"(?:\+|%2[Bb])[0-9](?:[ ()/.\-]{0,3}[0-9]){6,14}(?![0-9])"
-# 0171 1234567, 0171/123 45 67
-_NATIONAL = r"(?<![A-Za-z0-9.:\-])0[0-9]{1,4}[ /\-][0-9](?:[ /\-]?[0-9]){3,10}(?![A-Za-z0-9])"
-# 491711234567; neither the fraction of a number nor a part of a word, a hexadecimal id or a UUID
-_BARE = r"(?<![A-Za-z0-9])(?<![0-9]\.)(?<![0-9a-f]{4}-)[0-9]{7,15}(?![A-Za-z0-9]|\.[0-9]|-[0-9a-f]{4})"
-_PHONE = re.compile(f"{_INTERNATIONAL}|{_NATIONAL}|{_BARE}")
+# 0171 1234567, (0171) 123 45 67; not the end of a time, a date or a fraction
+_NATIONAL = r"(?<![A-Za-z0-9])(?<![0-9][.:\-])0[0-9]{1,4}[ /)\-]{1,2}[0-9](?:[ /\-]?[0-9]){3,10}(?![A-Za-z0-9])"
+# 491711234567; neither a fraction, nor a float, nor a part of a word or of a hexadecimal id
+_BARE = r"(?<![A-Za-z0-9])(?<![0-9]\.)[0-9]{7,15}(?![A-Za-z0-9]|\.[0-9])"
+_PHONE = re.compile("|".join((_UUID, _INTERNATIONAL, _NATIONAL, _BARE)))
 
-# Control characters, line and paragraph ends, marks that turn the direction of reading, halves of surrogate pairs.
+# Control characters, ends of lines and paragraphs, marks that turn the direction of reading, halves of surrogate pairs.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_ID = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 _PLAIN = re.compile(r'[^\s"=\\]+')
 
 
@@ -81,8 +88,8 @@ def conceal(secret: str) -> None:
     """
     if len(secret) < SHORTEST_SECRET:
         return
-    _secrets.update({secret, quote(secret), quote(secret, safe=""), quote_plus(secret)})
-    _secrets.update({repr(secret)[1:-1], json.dumps(secret)[1:-1]})
+    in_urls = {quote(secret), quote(secret, safe=""), quote(secret, safe="/!$&'()*+,;=:@"), quote_plus(secret)}
+    _secrets.add({secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]} | in_urls)
 
 
 def mask(number: str) -> str:
@@ -99,17 +106,21 @@ def mask(number: str) -> str:
 
 def redact(text: str) -> str:
     """`text` without registered secrets and with its phone numbers masked."""
-    return _PHONE.sub(lambda found: mask(found.group().replace("%2B", "+").replace("%2b", "+")), _secrets.remove(text))
+    return _PHONE.sub(_masked, _secrets.remove(text))
+
+
+def _masked(found: re.Match[str]) -> str:
+    return found.group() if found["uuid"] else mask(found.group().replace("%2B", "+").replace("%2b", "+"))
 
 
 class _Secrets:
     """The registered secrets and one pattern that finds any of them, the longest first."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
 
-    def update(self, spellings: set[str]) -> None:
+    def add(self, spellings: set[str]) -> None:
         self._known |= spellings
         self._pattern = re.compile("|".join(map(re.escape, sorted(self._known, key=len, reverse=True))))
 
@@ -121,25 +132,99 @@ _secrets = _Secrets()
 
 
 class _Lines(logging.StreamHandler[TextIO]):
-    """Writes lines; one that cannot be written is lost."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
-        """Stay quiet: the library would print the bare record, unmasked, to the place that has just failed."""
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
+        """Lose a line that cannot be written: the library would print it, unmasked, to the place that just failed."""
 
 
 class _Formatter(logging.Formatter):
-    def __init__(self, write: Writer) -> None:
+    def __init__(self, write: Callable[[Line], str]) -> None:
         super().__init__()
         self._write = write
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._write(_told(record) | _fields(record) | _failure(self, record))
+        return self._write(_told(record) | _about(record) | self._failure(record))
+
+    def _failure(self, record: logging.LogRecord) -> Line:
+        line: Line = {}
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            line["err"] = _clean(f"{type(error).__name__}: {error}")
+            line["traceback"] = _clean(self.formatException(record.exc_info))
+        if record.stack_info:
+            line["stack"] = _clean(record.stack_info)
+        return line
 
 
-def _told(record: logging.LogRecord) -> dict[str, Value]:
+def _told(record: logging.LogRecord) -> Line:
     return {
         "ts": _instant(datetime.fromtimestamp(record.created, UTC)),
-        "level": _level(record.levelno),
+        "level": next((name for name, number in reversed(LEVELS.items()) if record.levelno >= number), "debug"),
         "component": record.name.rpartition(".")[2],
         "msg": _clean(_message(record)),
     }
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):
+        return f"{record.msg} (its arguments do not fit)"
+
+
+def _about(record: logging.LogRecord) -> Line:
+    values: dict[str, object] = getattr(record, "fields", {})
+    return {name: _value(name, value) for name, value in values.items() if value is not None}
+
+
+def _value(name: str, value: object) -> Value:
+    match value:
+        case bool():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case timedelta():
+            return value.total_seconds()
+        case datetime() if value.tzinfo is not None:
+            return _instant(value)
+        case Enum():
+            return _value(name, value.value)
+        case int() if _numeric(name) or abs(value) < 1_000_000:
+            return value
+        case _:
+            text = str(value)
+            return _clean(text, phones=not (_numeric(name) and _ID.fullmatch(text)))
+
+
+def _numeric(name: str) -> bool:
+    return name in NUMERIC or name.endswith(NUMERIC_ENDS)
+
+
+def _clean(text: str, *, phones: bool = True) -> str:
+    """`text` redacted, and cut if it is very long."""
+    clean = redact if phones else _secrets.remove
+    if len(text) <= LONGEST_VALUE:
+        return clean(text)
+    return clean(text[: LONGEST_VALUE + BEYOND])[:-BEYOND] + "…"
+
+
+def _instant(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json(line: Line) -> str:
+    return _escape(json.dumps(line, ensure_ascii=False))
+
+
+def _logfmt(line: Line) -> str:
+    return " ".join(f"{name}={_logfmt_value(value)}" for name, value in line.items())
+
+
+def _logfmt_value(value: Value) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    if _PLAIN.fullmatch(text) and not _UNSEEN.search(text):
+        return text
+    return _escape(json.dumps(text, ensure_ascii=False))
+
+
+def _escape(text: str) -> str:
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

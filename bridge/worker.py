@@ -129,7 +129,12 @@ class Worker:
     def _say_failed(self, call: Call, error: GatewayError) -> None:
         level = logging.WARNING if isinstance(error, GatewayUnavailable) else logging.ERROR
         kind = {GatewayRefused: "refused", GatewayUnavailable: "unavailable"}.get(type(error), "uncertain")
-        log.log(level, "call %s", kind, extra=fields(call=call.id, person=call.person, reason=error.reason.value, err=str(error)))
+        log.log(
+            level,
+            "call %s",
+            kind,
+            extra=fields(call=call.id, person=call.person, reason=error.reason.value, err=str(error)),
+        )
 
     # --- calls about which something must be done
 

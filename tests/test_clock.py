@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypeVarTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.clock import LONGEST_NAP, Clock, ManualClock, SystemClock, wait_any
+from bridge.clock import LONGEST_NAP, Clock, FastClock, ManualClock, SystemClock, wait_any
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+Arguments = TypeVarTuple("Arguments")
 SOON = 5.0  # real seconds within which everything here must have happened
-BOTH = [pytest.param(SystemClock, id="system"), pytest.param(lambda: ManualClock(NOON), id="manual")]
+CLOCKS = [
+    pytest.param(SystemClock, id="system"),
+    pytest.param(lambda: ManualClock(NOON), id="manual"),
+    pytest.param(lambda: FastClock(NOON, 60), id="fast"),
+]
 
 
 async def settle() -> None:
@@ -36,9 +42,9 @@ async def stop(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("make", BOTH)
+@pytest.mark.parametrize("make", CLOCKS)
 async def test_now_is_aware_and_in_utc(make: Callable[[], Clock]) -> None:
-    """Both clocks tell aware times in UTC."""
+    """Every clock tells aware times in UTC."""
     assert make().now().utcoffset() == timedelta(0)
 
 
@@ -50,7 +56,7 @@ async def test_system_clock_goes_forward() -> None:
     assert clock.now() > before
 
 
-@pytest.mark.parametrize("make", BOTH)
+@pytest.mark.parametrize("make", CLOCKS)
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(days=400)])
 async def test_what_is_due_is_not_waited_for(make: Callable[[], Clock], late: timedelta) -> None:
     """A time that has come, however long ago, is not waited for."""
@@ -58,7 +64,7 @@ async def test_what_is_due_is_not_waited_for(make: Callable[[], Clock], late: ti
     await asyncio.wait_for(clock.wait(clock.now() - late), SOON)
 
 
-@pytest.mark.parametrize("make", BOTH)
+@pytest.mark.parametrize("make", CLOCKS)
 async def test_a_waker_that_is_set_already_returns_at_once(make: Callable[[], Clock]) -> None:
     """A waker that was set before the wait began is not missed."""
     clock, idle, waker = make(), asyncio.Event(), asyncio.Event()
@@ -67,7 +73,7 @@ async def test_a_waker_that_is_set_already_returns_at_once(make: Callable[[], Cl
     await asyncio.wait_for(clock.wait(None, idle, waker), 1)
 
 
-@pytest.mark.parametrize("make", BOTH)
+@pytest.mark.parametrize("make", CLOCKS)
 @pytest.mark.parametrize("which", [0, 1])
 async def test_any_waker_wakes(make: Callable[[], Clock], which: int) -> None:
     """Each of several wakers ends the wait, long before its time."""
@@ -93,18 +99,20 @@ class NotingLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.naps: list[float] = []
 
-    def call_later(self, delay: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
+    def call_later(
+        self, delay: float, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
+    ) -> asyncio.TimerHandle:
         self.naps.append(round(delay, 3))
-        return super().call_later(delay, *rest, **named)
+        return super().call_later(delay, callback, *args, context=context)
 
 
 @pytest.mark.parametrize("ahead", [None, timedelta(days=365), LONGEST_NAP + MINUTE])
 def test_no_nap_is_long(ahead: timedelta | None) -> None:
-    """A wait for a far time (or for none) naps for LONGEST_NAP at most, since the wall clock may be stepped meanwhile."""
+    """A wait for a far time (or for none) naps for LONGEST_NAP at most, since the clock may be stepped meanwhile."""
 
     async def story() -> None:
         clock = SystemClock()
-        await stop(await waiting(clock, ahead and clock.now() + ahead, asyncio.Event()))
+        await stop(await waiting(clock, None if ahead is None else clock.now() + ahead, asyncio.Event()))
 
     loop = NotingLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -154,6 +162,47 @@ async def test_a_waker_set_while_the_clock_moves_is_seen() -> None:
     await asyncio.wait_for(task, 1)
 
 
+async def test_manual_clock_knows_who_waits() -> None:
+    """It tells the first time that somebody waits for, and which tasks neither the time nor an event has woken yet."""
+    clock, waker = ManualClock(NOON), asyncio.Event()
+    assert (clock.next_deadline(), clock.parked()) == (None, set())
+    endless = await waiting(clock, None, waker)
+    assert clock.next_deadline() is None
+    late = await waiting(clock, NOON + 2 * MINUTE)
+    soon = await waiting(clock, NOON + MINUTE)
+    assert (clock.next_deadline(), clock.parked()) == (NOON + MINUTE, {endless, late, soon})
+    clock.advance(MINUTE)
+    assert clock.parked() == {endless, late}
+    waker.set()
+    assert clock.parked() == {late}
+    await settle()
+    assert (clock.next_deadline(), clock.parked()) == (NOON + 2 * MINUTE, {late})
+    await stop(late)
+    assert (clock.next_deadline(), clock.parked()) == (None, set())
+
+
+@pytest.mark.parametrize("rate", [1, 60, 3600])
+async def test_fast_clock_runs_at_its_rate(rate: float) -> None:
+    """The fast clock starts where it is told to, and between two readings goes on `rate` times as far as real time."""
+    loop = asyncio.get_running_loop()
+    earliest = loop.time()
+    clock = FastClock(NOON, rate)
+    latest = loop.time()
+    await asyncio.sleep(0.02)
+    least, now = loop.time() - latest, clock.now()
+    most = loop.time() - earliest
+    slack = timedelta(milliseconds=1) * rate
+    assert NOON + timedelta(seconds=least) * rate - slack <= now <= NOON + timedelta(seconds=most) * rate + slack
+
+
+async def test_fast_clock_wakes_at_its_time() -> None:
+    """A wait on the fast clock lasts until its own time has come, which is soon."""
+    clock = FastClock(NOON, 3600)
+    await asyncio.wait_for(clock.wait(NOON + 2 * MINUTE, asyncio.Event()), SOON)
+    assert clock.now() >= NOON + 2 * MINUTE - timedelta(seconds=3600 * 0.005)
+
+
+@settings(deadline=None)
 @given(steps=st.lists(st.integers(0, 600), max_size=12), target=st.integers(-5, 900))
 def test_manual_clock_wakes_exactly_then(steps: list[int], target: int) -> None:
     """A wait on the manual clock is over if, and only if, the sum of the advances has reached its time."""

@@ -1,7 +1,15 @@
-"""The YAML file → one frozen Config, or everything that is wrong and where."""
+"""The YAML file → one frozen Config, or everything that is wrong and where.
+
+  tree      YAML text → nodes with line and column      reading   load() and check(): all of it in order
+  schema    what may stand where (pydantic)             words     the kinds of scalar   scalars  how each is read
+  checks    what hangs together    files, numbers       not_yet   what this version does not act upon
+  wording   findings in an operator's words             build     shape → settings, the frozen Config
+"""
 
 from __future__ import annotations
 
+from bridge.config.reading import check, load
+from bridge.config.schema import json_schema
 from bridge.config.settings import (
     Acknowledgement,
     AlertmanagerSettings,
@@ -13,6 +21,7 @@ from bridge.config.settings import (
     Storage,
     Watchdog,
     Webhooks,
+    redacted,
 )
 
 __all__ = [
@@ -26,4 +35,8 @@ __all__ = [
     "Storage",
     "Watchdog",
     "Webhooks",
+    "check",
+    "json_schema",
+    "load",
+    "redacted",
 ]

@@ -6,19 +6,20 @@ from dataclasses import dataclass, field
 
 from bridge.errors import Fault
 
+LONGEST_PATH = 200
+
 
 @dataclass(slots=True)
 class Faults:
     """All that was found in the file called `file` (as the operator calls it)."""
 
     file: str
-    found: list[Fault] = field(default_factory=list)
+    found: dict[Fault, None] = field(default_factory=dict)
 
     def tell(self, line: int, column: int, where: str, what: str, *, warning: bool = False) -> None:
         """Put down one fault; the same thing said twice (by an alias used twice) stays one."""
-        fault = Fault(self.file, line, column, where, what, warning)
-        if fault not in self.found:
-            self.found.append(fault)
+        shown = where if len(where) <= LONGEST_PATH else f"{where[:LONGEST_PATH]}…"
+        self.found.setdefault(Fault(self.file, line, column, shown, what, warning))
 
     @property
     def fatal(self) -> bool:

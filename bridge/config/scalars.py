@@ -69,21 +69,6 @@ def _why_no_duration(text: str) -> str:
     return ""
 
 
-def spelled(span: timedelta) -> str:
-    """The duration as it is written in the file: `1h30m`."""
-    rest = span // timedelta(milliseconds=1)
-    words: list[str] = []
-    # Years and weeks only where they are exact, as Prometheus prints them.
-    for unit in UNITS:
-        size = MILLISECONDS[unit]
-        if unit in ("y", "w") and rest % size:
-            continue
-        if rest >= size:
-            words.append(f"{rest // size}{unit}")
-            rest %= size
-    return "".join(words) or "0"
-
-
 def boolean(text: str) -> bool:
     """true or false, also as yes, no, on, off."""
     if text.lower() not in _BOOLEANS:

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from bridge.call import Rate
 from bridge.errors import CallbridgeError, Fault
 from bridge.escalation import Policy
+from bridge.intervals import TimeInterval
+from bridge.route import Matcher, Route
+from bridge.schedule import Person, Schedule
 
-if TYPE_CHECKING:
-    from bridge.intervals import TimeInterval
-    from bridge.route import Matcher, Route
-    from bridge.schedule import Person, Schedule
+LONGEST_SECRET = 16_384
 
 Dialect = Literal["seven", "sms77"]
 Reports = Literal["webhook", "poll", "both"]
@@ -31,13 +32,17 @@ class Secret:
     def read(self) -> str:
         """The secret without surrounding white space. Raises CallbridgeError that names the file, never its content."""
         try:
-            text = self.path.read_text(encoding="utf-8").strip()
+            with self.path.open(encoding="utf-8") as file:
+                text = file.read(LONGEST_SECRET + 1).strip()
         except OSError as error:
             raise CallbridgeError(f"{self.path}: cannot read the secret: {error.strerror or error}") from None
         except UnicodeDecodeError:
             raise CallbridgeError(f"{self.path}: the secret is not UTF-8 text") from None
         if not text:
             raise CallbridgeError(f"{self.path}: the file is empty, a secret is expected in it")
+        if len(text) > LONGEST_SECRET or not text.isprintable():
+            # It would go into a header or an address, where a line break is the start of something else.
+            raise CallbridgeError(f"{self.path}: the secret is more than one line of text")
         return text
 
 
@@ -95,14 +100,6 @@ class Acknowledgement:
     hang_up: bool
     keypress: bool
     reply: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `count` calls in any span of `span`."""
-
-    count: int
-    span: timedelta
 
 
 @dataclass(frozen=True, slots=True)

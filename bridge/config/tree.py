@@ -84,6 +84,20 @@ def dotted(where: str, key: str) -> str:
     return f"{where}[{shown(key)}]"
 
 
+def select(node: Node, pattern: str, where: str = "") -> Iterator[tuple[str, Node]]:
+    """Every value at `pattern`, with its path. Dots part its keys; `*` is any key of a map, `#` any row of a list."""
+    head, _, rest = pattern.partition(".")
+    if not head:
+        yield where, node
+    elif head == "#":
+        for index, row in enumerate(node.rows or ()):
+            yield from select(row, rest, f"{where}[{index}]")
+    else:
+        for key, entry in (node.entries or {}).items():
+            if head in ("*", key):
+                yield from select(entry.value, rest, dotted(where, key))
+
+
 def compose(text: str, tell: Tell) -> Node | None:
     """The tree of the one document in `text`; None if that cannot be read at all. Every fault goes to `tell`."""
     loader = yaml.SafeLoader("")
@@ -219,7 +233,7 @@ class _Composer:
         assert node.entries is not None
         for source in merge.rows if merge.rows is not None else [merge]:
             if source.entries is None:
-                self.tell(source.line, source.column, dotted(where, "<<"), "not a map; merge a map or a list of maps")
+                self.tell(source.line, source.column, f"{where}.<<", "not a map; merge a map or a list of maps")
                 continue
             for key, entry in source.entries.items():
                 node.entries.setdefault(key, entry)
@@ -236,7 +250,7 @@ class _Composer:
     def _weigh(self, node: Node, child: Node, where: str) -> None:
         node.weight += child.weight
         if node.weight > MOST_NODES:
-            self._stop(child.line, child.column, where, f"grows to more than {MOST_NODES} values; use fewer aliases")
+            self._stop(node.line, node.column, where, f"grows to more than {MOST_NODES} values; use fewer aliases")
 
     def _stop(self, line: int, column: int, where: str, what: str) -> NoReturn:
         self.tell(line, column, where or "yaml", what)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bridge.config.faults import Faults
 from bridge.config.scalars import near, shown
-from bridge.config.schema import File
+from bridge.config.schema import File, Section
 from bridge.config.tree import Entry, Node, dotted
 
 Location = Sequence[int | str]
@@ -133,15 +133,26 @@ def _unknown(key: str, location: Location) -> str:
 
 def _keys(location: Location) -> list[str]:
     """The keys that the map at `location` may have."""
-    model = _model(File)
+    shape: object = File
     for step in location:
-        if model is None:
-            return []
-        if isinstance(step, int) or not _is_section(model):
-            model = _inner(model)
-            continue
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        model = _model(fields[step].annotation) if step in fields else None
-    if model is None or not _is_section(model):
-        return []
-    return [field.alias or name for name, field in model.model_fields.items()]
+        fields = _fields(shape)
+        shape = _bare(fields[step] if isinstance(step, str) and step in fields else _inside(shape))
+    return list(_fields(shape))
+
+
+def _fields(shape: object) -> dict[str, object]:
+    if not isinstance(shape, type) or not issubclass(shape, Section):
+        return {}
+    return {field.alias or name: field.annotation for name, field in shape.model_fields.items()}
+
+
+def _inside(shape: object) -> object:
+    """What a list or a map of names holds: the last of its arguments."""
+    return (get_args(shape) or (None,))[-1]
+
+
+def _bare(shape: object) -> object:
+    """The type without `| None` and without the notes of Annotated."""
+    if get_origin(shape) in (Annotated, Union, UnionType):
+        return _bare(get_args(shape)[0])
+    return shape

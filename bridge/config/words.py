@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, WithJsonSchema
 
 from bridge.config import scalars
-from bridge.config.scalars import spelled
 from bridge.config.settings import Dialect, Rate, Reports
 from bridge.schedule import Period, parse_period
 
@@ -42,16 +41,16 @@ def _kind(value: object) -> str:
     return "a list" if isinstance(value, list) else "a map"
 
 
-def _between(least: timedelta, most: timedelta | None = None, *, above: bool = False) -> Callable[[str], timedelta]:
-    """A reader of durations from `least` (`above`: more than that) to `most`."""
+def _between(least: str, most: str, *, above: bool) -> Callable[[str], timedelta]:
+    """A reader of durations from `least` (`above`: more than that) to `most` ("": without end)."""
+    lowest, highest = scalars.duration(least), scalars.duration(most) if most else scalars.LONGEST
+    bounds = f"{least} to {most}" if most else f"{'more than' if above else 'at least'} {least}"
 
     def read(text: str) -> timedelta:
         asked = scalars.duration(text)
-        if most is not None and asked > most:
-            raise ValueError(f"{text} is longer than {spelled(most)}; write {spelled(least)} to {spelled(most)}")
-        if asked < least or (above and asked == least):
-            right = "more than" if above else "at least"
-            bounds = f"{spelled(least)} to {spelled(most)}" if most is not None else f"{right} {spelled(least)}"
+        if asked > highest:
+            raise ValueError(f"{text} is longer than {most}; write {bounds}")
+        if asked < lowest or (above and asked == lowest):
             raise ValueError(f"{text} is too short; write {bounds}")
         return asked
 
@@ -73,9 +72,8 @@ def whole(least: int, most: int) -> tuple[BeforeValidator, WithJsonSchema]:
     return _reader(_at_least(least, most), "a whole number"), WithJsonSchema(pattern)
 
 
-def span(least: str, most: str | None = None, *, above: bool = False) -> BeforeValidator:
-    bounds = _between(scalars.duration(least), scalars.duration(most) if most else None, above=above)
-    return _reader(bounds, "a duration like 5m")
+def span(least: str, most: str = "", *, above: bool = False) -> BeforeValidator:
+    return _reader(_between(least, most, above=above), "a duration like 5m")
 
 
 def _text(read: Callable[[str], T], expected: str, **extra: object) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -141,7 +139,7 @@ DialectWord = Annotated[Dialect, _choice("seven", "sms77")]
 ReportsWord = Annotated[Reports, _choice("webhook", "poll", "both")]
 Retention = Annotated[timedelta, span("1h"), DURATION_JSON]
 RingTime = Annotated[timedelta, span("5s", "60s"), DURATION_JSON]
-RequestTime = Annotated[timedelta, span("0", "10m", above=True), DURATION_JSON]
+RequestTime = Annotated[timedelta, span("1ms", "10m"), DURATION_JSON]
 Refresh = Annotated[timedelta, span("1m"), DURATION_JSON]
 CallsAtOnce = Annotated[int, *whole(1, 1000)]
 CallsPerMinute = Annotated[int, *whole(1, 10_000)]

@@ -22,10 +22,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from bridge.database.schema import upgrade
+from bridge.database.tables import probe
 from bridge.errors import CallbridgeError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+PROBE_BYTES = 8192
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF", "busy_timeout=5000", "temp_store=MEMORY")
 
@@ -40,7 +43,9 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         if not self.url.drivername.startswith("sqlite") or not self.url.database:
-            raise CallbridgeError(f"storage.url: {self.url.drivername} is not supported; write sqlite:///path/to/file.db")
+            raise CallbridgeError(
+                f"storage.url: {self.url.drivername} is not supported; write sqlite:///path/to/file.db"
+            )
         self.path = Path(self.url.database)
         self.failing = False
         self._lock: IO[str] | None = None
@@ -81,6 +86,10 @@ class Database:
         assert self._read_engine is not None, "start() comes first"
         return await self._run(self._reader, self._read_engine, query)
 
+    async def probe(self) -> None:
+        """Write something of a page's size, to see whether a database that failed takes it again."""
+        await self.write(_probe)
+
     async def _run(self, thread: ThreadPoolExecutor, engine: Engine, function: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(thread, _transact, engine, function)
 
@@ -93,6 +102,11 @@ def _transact(engine: Engine, function: Callable[[Connection], T]) -> T:
         if error.connection_invalidated:
             engine.dispose()
         raise StoreUnavailable(f"the database cannot do this now: {error.orig}") from error
+
+
+def _probe(connection: Connection) -> None:
+    connection.execute(probe.delete())
+    connection.execute(probe.insert().values(id=1, filler=os.urandom(PROBE_BYTES)))
 
 
 def _engine(path: Path, *, read_only: bool) -> Engine:

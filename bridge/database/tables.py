@@ -61,7 +61,12 @@ inbox = Table(
     Column("retry_at", Instant),
     sqlite_autoincrement=True,
 )
-Index("inbox_waiting", inbox.c.seq, sqlite_where=inbox.c.digested_at.is_(None), postgresql_where=inbox.c.digested_at.is_(None))
+Index(
+    "inbox_waiting",
+    inbox.c.seq,
+    sqlite_where=inbox.c.digested_at.is_(None),
+    postgresql_where=inbox.c.digested_at.is_(None),
+)
 
 policies = Table(
     "policies",
@@ -101,8 +106,18 @@ incidents = Table(
 )
 _open = incidents.c.closed_at.is_(None)
 Index("incidents_open", incidents.c.stream, incidents.c.policy, unique=True, sqlite_where=_open, postgresql_where=_open)
-Index("incidents_due", incidents.c.due_at, sqlite_where=incidents.c.due_at.is_not(None), postgresql_where=incidents.c.due_at.is_not(None))
-Index("incidents_closed", incidents.c.closed_at, sqlite_where=incidents.c.closed_at.is_not(None), postgresql_where=incidents.c.closed_at.is_not(None))
+Index(
+    "incidents_due",
+    incidents.c.due_at,
+    sqlite_where=incidents.c.due_at.is_not(None),
+    postgresql_where=incidents.c.due_at.is_not(None),
+)
+Index(
+    "incidents_closed",
+    incidents.c.closed_at,
+    sqlite_where=incidents.c.closed_at.is_not(None),
+    postgresql_where=incidents.c.closed_at.is_not(None),
+)
 
 alerts = Table(
     "alerts",
@@ -169,7 +184,9 @@ calls = Table(
     Column("version", Integer, nullable=False),
     Column("lease", Instant),
 )
-Index("calls_due", calls.c.due_at, sqlite_where=calls.c.due_at.is_not(None), postgresql_where=calls.c.due_at.is_not(None))
+Index(
+    "calls_due", calls.c.due_at, sqlite_where=calls.c.due_at.is_not(None), postgresql_where=calls.c.due_at.is_not(None)
+)
 _live = calls.c.ended_at.is_(None)
 Index("calls_live", calls.c.person, sqlite_where=_live, postgresql_where=_live)
 _known = calls.c.gateway_id.is_not(None)
@@ -223,4 +240,11 @@ calendars = Table(
     Column("schedule", Text, primary_key=True),
     Column("fetched_at", Instant, nullable=False),
     Column("body", LargeBinary, nullable=False),
+)
+
+probe = Table(
+    "probe",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("filler", LargeBinary, nullable=False),
 )

@@ -57,7 +57,7 @@ class Dispatch:
         self._clock = clock
         self._arrived = asyncio.Event()
         self._progress = asyncio.Event()
-        self._snapshots = Policies()
+        self.snapshots = Policies()
         self._ids = Ids()
 
     # --- the doors' side
@@ -134,7 +134,9 @@ class Dispatch:
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception("a message could not be digested; it is kept and tried again", extra={"fields": {"seq": message.seq}})
+            log.exception(
+                "a message could not be digested; it is kept and tried again", extra={"fields": {"seq": message.seq}}
+            )
             self._metrics.inbox_failures_total.inc()
             said = f"{type(error).__name__}: {error}"
             now = self._clock.now()
@@ -186,7 +188,7 @@ class Dispatch:
 
     async def begin(self, person: str) -> Begun | HeldBack | None:
         """Write down a call to `person` with all that waits for them."""
-        return await self.transact(lambda ledger: outcomes.begin(ledger, person, self._snapshots, self._ids))
+        return await self.transact(lambda ledger: outcomes.begin(ledger, person, self.snapshots, self._ids))
 
     async def begin_again(self, id_: str) -> Begun | None:
         """Request a call again that the gateway could not take; None: nothing is left to tell, or it is under way."""
@@ -195,7 +197,7 @@ class Dispatch:
             call = calls.get(ledger.connection, id_)
             if call is None or call.state is not CallState.QUEUED:
                 return None
-            return outcomes.begin_again(ledger, call, self._snapshots)
+            return outcomes.begin_again(ledger, call, self.snapshots)
 
         return await self.transact(again)
 
@@ -223,7 +225,7 @@ class Dispatch:
             call = calls.get(ledger.connection, id_)
             if call is None or call.state is not CallState.PLACING:
                 return None
-            return outcomes.not_found(ledger, call, sure, self._snapshots)
+            return outcomes.not_found(ledger, call, sure, self.snapshots)
 
         return await self.transact(tell)
 
@@ -258,20 +260,19 @@ class Dispatch:
         world, now = self.world, self._clock.now()
 
         def transaction(connection: Connection) -> tuple[T, Effects]:
-            ledger = Ledger(connection, world, self._snapshots, self._ids, now)
+            ledger = Ledger(connection, world, self.snapshots, self._ids, now)
             result = change(ledger)
             ledger.flush()
             return result, ledger.effects
 
-        for left in reversed(range(RACES)):
+        for _ in range(RACES):
             try:
                 result, effects = await self._database.write(transaction)
-                break
             except LostRace:
-                if not left:
-                    raise
-        self._follow(effects)
-        return result
+                continue
+            self._follow(effects)
+            return result
+        raise LostRace(f"somebody else was first {RACES} times in a row")
 
     def _follow(self, effects: Effects) -> None:
         effects.apply(self._metrics)

@@ -46,7 +46,11 @@ _COMMAND = msgspec.json.Decoder(Command)
 
 def digest(ledger: Ledger, messages: Sequence[Message]) -> None:
     """Digest `messages` in their order. Raises what our own code raises; the caller rolls back."""
-    groups = {one.seq: parse_group(one.body, Source(one.door.value)) for one in messages if one.door in (Door.ALERTMANAGER, Door.GRAFANA)}
+    groups = {
+        one.seq: parse_group(one.body, Source(one.door.value))
+        for one in messages
+        if one.door in (Door.ALERTMANAGER, Door.GRAFANA)
+    }
     ledger.load_streams(group.stream for group in groups.values())
     for message in messages:
         match message.door:
@@ -118,7 +122,9 @@ def _told_again(ledger: Ledger, held: Held, listed: Sequence[Alert], news: bool)
 
 def _reports(ledger: Ledger, message: Message) -> None:
     meta = message.meta
-    for report in read_reports(content_type=meta.get("content_type", ""), query=meta.get("query", ""), body=message.body):
+    for report in read_reports(
+        content_type=meta.get("content_type", ""), query=meta.get("query", ""), body=message.body
+    ):
         match report:
             case Report():
                 _report(ledger, report)

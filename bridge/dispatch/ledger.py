@@ -22,6 +22,7 @@ from bridge.store import calls, incidents, journal, pages
 from bridge.store.ids import Ids
 from bridge.store.incidents import Known, Origin, Policies, Stored
 
+
 @dataclass
 class Effects:
     """What is to be done once the transaction is committed: counts by metric family, hang-ups, waking the worker."""
@@ -84,7 +85,9 @@ class Ledger:
     def load(self, ids: Iterable[str]) -> list[Held]:
         """The incidents with these ids, in that order, as far as there are any."""
         wanted = list(dict.fromkeys(ids))
-        for stored in incidents.by_ids(self.connection, (one for one in wanted if one not in self._held), self._snapshots):
+        for stored in incidents.by_ids(
+            self.connection, (one for one in wanted if one not in self._held), self._snapshots
+        ):
             self._hold(Held(stored, fresh=False))
         return [self._held[one] for one in wanted if one in self._held]
 
@@ -117,7 +120,9 @@ class Ledger:
 
     def open(self, group: Group, policy: Policy, received_at: datetime) -> Held:
         """A new incident of the group's stream; `begin` decides its first step, once its alerts are in."""
-        incident = Incident(self._ids.new(received_at), group.stream, policy, opened_at=received_at, news_at=received_at)
+        incident = Incident(
+            self._ids.new(received_at), group.stream, policy, opened_at=received_at, news_at=received_at
+        )
         held = Held(Stored(incident, Origin(rank=99)), fresh=True, known={})
         self._hold(held)
         return held
@@ -185,8 +190,16 @@ class Ledger:
         if decision.verdict is Verdict.REFRESHED:
             return
         for line in decision.lines:
-            place = {"round": line.round, "step": line.step, "attempt": line.attempt}
-            entry = journal.Entry(self.now, line.verdict.value, incident.id, who=line.who, note=note, **place)
+            entry = journal.Entry(
+                self.now,
+                line.verdict.value,
+                incident.id,
+                who=line.who,
+                round=line.round,
+                step=line.step,
+                attempt=line.attempt,
+                note=note,
+            )
             self._lines.append(entry)
 
     def _count(self, decision: Decision) -> None:

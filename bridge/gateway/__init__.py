@@ -1,12 +1,12 @@
 """Speaks sms77/seven and nothing else: place a call, look it up, hang it up, balance, webhooks, and read a report.
 
-  words      what is asked and answered
-  client     the Gateway
-  wire       one HTTP request; what can go wrong with it
-  replies    what the gateway answered to a call: placed, refused, unavailable, uncertain
-  records    balance, journal, subscriptions
-  codes      the gateway's codes and their remedies
-  reports    what its webhook brings; signature: whether it is really from there
+words      what is asked and answered
+client     the Gateway
+wire       one HTTP request; what can go wrong with it
+replies    what the gateway answered to a call: placed, refused, unavailable, uncertain
+records    balance, journal, subscriptions
+codes      the gateway's codes and their remedies
+reports    what its webhook brings; signature: whether it is really from there
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from bridge.gateway.client import Gateway, nothing
 from bridge.gateway.reports import Ignored, Keypress, Reply, Told, read_reports
 from bridge.gateway.signature import verify_signature
+from bridge.gateway.wire import open_session
 from bridge.gateway.words import Dialect, Hook, HookMethod, JournalRow, Observe, Operation, Placed, Request
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Request",
     "Told",
     "nothing",
+    "open_session",
     "read_reports",
     "verify_signature",
 ]

@@ -53,7 +53,7 @@ def nothing(operation: Operation, seconds: float, reason: Reason | None) -> None
 
 
 class Gateway:
-    """One account at the gateway; `session` belongs to the caller, who also bounds how many calls run at once.
+    """One account at the gateway; `session` (of `open_session`) is the caller's, who also bounds how many calls run.
 
     `key` is asked for the API key at each request, `sender` is the caller id (None: one of the gateway's), `ring_time`
     from 5 to 60 s (dialect seven only), `timeout` for one HTTP request. With `debug` the gateway answers and calls
@@ -83,7 +83,7 @@ class Gateway:
         self._newer_journal = seven
 
     async def place(self, request: Request) -> Placed:
-        """Request one call; raises GatewayRefused, GatewayUnavailable (nobody was called), GatewayUncertain (look it up).
+        """Request one call; raises GatewayRefused, GatewayUnavailable (nobody called) or GatewayUncertain (look it up).
 
         Where the gateway refuses an optional parameter or the caller id, and so called nobody, it is asked once more at
         once without it; that it knows no optional ones is remembered until the program ends.
@@ -192,7 +192,7 @@ class Gateway:
         return page
 
     async def hang_up(self, gateway_id: str) -> bool:
-        """End the call; False when it was not in progress (one that rings cannot be ended) or the dialect knows no way."""
+        """End the call; False if it was not in progress (a ringing one cannot be ended) or the dialect knows no way."""
         if not self._seven or not _ID.fullmatch(gateway_id):
             return False
         done, told = await self._ask(Operation.HANG_UP, Way("POST", f"/voice/{gateway_id}/hangup"), read_success)
@@ -214,11 +214,12 @@ class Gateway:
     ) -> str:
         """Subscribe `url` to `event` and return the subscription's id; raises GatewayError.
 
-        `headers` are sent along with each report. After a lost answer the subscription may be there: `hooks` shows it.
+        `headers` are sent along with each report; a line break in one is a ValueError. After a lost answer the
+        subscription may be there: `hooks` shows it.
         """
         form = {"target_url": url, "event_type": event, "request_method": method}
         if headers:
-            form["headers"] = "\n".join(f"{name}: {value}" for name, value in headers.items())
+            form["headers"] = _header_lines(headers)
         older = Way("POST", "/hooks", form={"action": "subscribe", **form})
         return await self._ask_hooks(Way("POST", "/hooks", form=form), older, read_subscribed)
 
@@ -243,6 +244,13 @@ class Gateway:
             return await self._wire.exchange(operation, way.method, way.path, read, form=way.form, query=way.query)
         except GatewayUncertain as error:
             raise harmless(error) from None
+
+
+def _header_lines(headers: Mapping[str, str]) -> str:
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    if not all(line.isprintable() for line in lines):
+        raise ValueError("a header of a subscription has a line break or a control character")
+    return "\n".join(lines)
 
 
 def _log_dropped(error: GatewayError, dropped: Collection[str]) -> None:

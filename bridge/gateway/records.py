@@ -42,7 +42,7 @@ def _signed(value: object) -> float | None:
 
 
 def read_journal(answer: Answer) -> tuple[tuple[JournalRow, ...], int]:
-    """The rows of one page, newest first, and how many were sent (unreadable ones are left out); raises GatewayError."""
+    """The rows of one page, newest first, and how many were sent (unreadable ones left out); raises GatewayError."""
     body = parse(answer.body)
     if not answer.fine or not isinstance(body, list):
         raise _other(answer, body)

@@ -20,7 +20,7 @@ from bridge.gateway.words import Placed
 # The id of every call that was none: answers to debug=1 and to sandbox keys.
 DEBUG_ID = "123456789"
 
-_CODE = re.compile(r"[0-9]{1,4}")
+_CODE = re.compile(r"[1-9][0-9]{1,3}")
 _UNREADABLE = "the answer cannot be read: the call may have been placed"
 _EMPTY = "the answer was empty: the call may have been placed"
 
@@ -41,7 +41,7 @@ def read_placed(answer: Answer) -> Placed:
     """The call as placed; raises GatewayRefused, GatewayUnavailable or GatewayUncertain."""
     body = parse(answer.body)
     if isinstance(body, dict) and _telling(body):
-        return _read_object(body)
+        return _read_object(answer, body)
     lines = _lines(body)
     code = as_code(lines[0]) if lines else None
     if code is None or _echoes(answer, lines):
@@ -125,19 +125,19 @@ def _failed(code: int, gateway_id: str | None = None) -> GatewayError:
     return fault(code)
 
 
-def _read_object(body: Mapping[str, object]) -> Placed:
-    message = _message(body)
-    code = _code(body)
+def _read_object(answer: Answer, body: Mapping[str, object]) -> Placed:
+    echo = None if answer.fine else answer.status
+    message, code = _message(body), _code(body, echo)
     if message is not None and message.get("success") is not None and not _succeeded(message):
-        raise _rejected(message, code)
-    source = body if message is None else message
-    if code == ACCEPTED or (message is not None and _succeeded(message)) or (code is None and source.get("success") is True):
-        return _placed(source.get("id"), source.get("price"), body.get("balance"), debug=flag(body.get("debug")))
+        raise _rejected(message, code, echo)
+    entry = body if message is None else message
+    if code == ACCEPTED or (code in (None, RECIPIENT_FAILED) and _succeeded(entry)):
+        return _placed(entry.get("id"), entry.get("price"), body.get("balance"), debug=flag(body.get("debug")))
     if code is not None:
         raise _failed(code, identity(body.get("id")))
-    if body.get("success") is False or _told(body):
-        raise _rejected(body, None)
-    raise GatewayUncertain(Reason.UNREADABLE, _UNREADABLE)
+    if body.get("success") is False and answer.fine:
+        raise _rejected(body, None, echo)
+    raise http_fault(answer)
 
 
 def _message(body: Mapping[str, object]) -> dict[str, object] | None:
@@ -147,25 +147,23 @@ def _message(body: Mapping[str, object]) -> dict[str, object] | None:
     return first if isinstance(first, dict) else None
 
 
-def _code(body: Mapping[str, object]) -> int | None:
-    return next((code for key in ("success", "code") if (code := as_code(body.get(key))) is not None), None)
+def _code(entry: Mapping[str, object], echo: int | None) -> int | None:
+    """The code that the object tells; a framework's page may repeat its HTTP status, `echo`, which is none."""
+    overall = as_code(entry.get("success"))
+    if overall is not None:
+        return overall
+    return next((code for key in ("code", "error") if (code := as_code(entry.get(key))) not in (None, echo)), None)
 
 
-def _succeeded(message: Mapping[str, object]) -> bool:
-    return flag(message.get("success")) or as_code(message.get("success")) == ACCEPTED
+def _succeeded(entry: Mapping[str, object]) -> bool:
+    return flag(entry.get("success")) or as_code(entry.get("success")) == ACCEPTED
 
 
-def _told(body: Mapping[str, object]) -> str:
-    """What the object says went wrong, in the gateway's words."""
-    keys = ("error_text", "error_message", "error")
-    return next((text for key in keys if (text := plain(body.get(key)))), "")
-
-
-def _rejected(body: Mapping[str, object], overall: int | None) -> GatewayError:
+def _rejected(entry: Mapping[str, object], overall: int | None, echo: int | None) -> GatewayError:
     """The error of an object that says it failed: by the code in it, by the overall code, else by its words alone."""
-    own = next((code for key in ("error", "code") if (code := as_code(body.get(key))) is not None), None)
-    code = own if own not in (None, ACCEPTED) else overall
-    if code is not None and code not in (ACCEPTED, RECIPIENT_FAILED):
-        return fault(code)
-    told = _told(body) or "failed, without a reason"
-    return GatewayUnavailable(Reason.GATEWAY_ERROR, f"the gateway says: {told}", code)
+    for code in (_code(entry, echo), overall):
+        if code is not None and code not in (ACCEPTED, RECIPIENT_FAILED):
+            return fault(code)
+    keys = ("error_text", "error_message", "error")
+    told = next((text for key in keys if (text := plain(entry.get(key)))), "failed, without a reason")
+    return GatewayUnavailable(Reason.GATEWAY_ERROR, f"the gateway says: {told}", overall)

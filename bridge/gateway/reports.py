@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from bridge.call import Report
 from bridge.errors import NotAWebhook
-from bridge.gateway.values import digits, euros, identity, seconds, status, word
+from bridge.gateway.values import digits, euros, identity, prose, seconds, status, word
 
 LARGEST_TEXT = 1600
 MOST_REPORTS = 1000
@@ -23,7 +23,7 @@ MOST_FIELDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Keypress:
-    """A key pressed in a call: `digit` is one or several of 0-9, *, #; `number` is the person's, digits without plus."""
+    """A key pressed in a call: `digit` is one or several of 0-9, *, #; `number` the person's, digits without plus."""
 
     number: str | None = field(repr=False)
     gateway_id: str | None
@@ -98,7 +98,7 @@ def _flattened(envelope: Fields) -> Iterator[dict[str, object]]:
     data = _parsed(envelope.get("data"))
     around = {key: value for key, value in envelope.items() if key != "data"}
     inside = [entry for entry in data[:MOST_REPORTS] if isinstance(entry, dict)] if isinstance(data, list) else [data]
-    for entry in inside:
+    for entry in inside or [None]:
         yield around | entry if isinstance(entry, dict) else around
 
 
@@ -161,7 +161,10 @@ def _keypress(fields: Fields) -> Keypress | Ignored:
     if not _KEYS.fullmatch(pressed):
         return Ignored("voice_dtmf")
     return Keypress(
-        number=_caller(fields), gateway_id=identity(fields.get("id")), foreign_id=identity(fields.get("foreign_id")), digit=pressed
+        number=_caller(fields),
+        gateway_id=identity(fields.get("id")),
+        foreign_id=identity(fields.get("foreign_id")),
+        digit=pressed,
     )
 
 
@@ -173,7 +176,7 @@ def _caller(fields: Fields) -> str | None:
 
 def _reply(fields: Fields) -> Reply | Ignored:
     """A sender with a name instead of a number is an advertiser, not one of our people."""
-    sender, text = digits(fields.get("sender")), fields.get("text")
+    sender = digits(fields.get("sender"))
     if sender is None:
         return Ignored("sms_mo")
-    return Reply(sender=sender, text=str(text)[:LARGEST_TEXT].strip() if isinstance(text, str | int) else "")
+    return Reply(sender=sender, text=prose(fields.get("text"), LARGEST_TEXT))

@@ -19,7 +19,14 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 def verify_signature(
-    *, key: str, headers: Mapping[str, str], method: str, url: str, body: bytes, now: datetime, window: timedelta = WINDOW
+    *,
+    key: str,
+    headers: Mapping[str, str],
+    method: str,
+    url: str,
+    body: bytes,
+    now: datetime,
+    window: timedelta = WINDOW,
 ) -> str | None:
     """The request's nonce if it was signed with `key` within `window` of `now`, else None.
 

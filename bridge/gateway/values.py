@@ -14,7 +14,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 _LONGEST_WORD = 128
 _PUNCTUATION = re.compile(r"[\s()+/.\-]+")
 _NUMBERLIKE = re.compile(r"\d[\d ()/.\-]{3,}\d")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 # The documented words are the members of CallStatus; these are of the telephone stack behind the gateway (Twilio's).
 _OTHER_WORDS = {
@@ -32,10 +32,7 @@ def word(value: object) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    try:
-        text = str(value).strip()
-    except ValueError:  # an integer of more than 4300 digits
-        return None
+    text = str(value).strip()
     return text if 0 < len(text) <= _LONGEST_WORD and text.isprintable() else None
 
 
@@ -103,7 +100,12 @@ def readings(at: datetime) -> tuple[datetime, ...]:
     return (at, again) if again > at else (at,)
 
 
+def prose(value: object, most: int) -> str:
+    """A text of at most `most` characters on one line, fit for a database: no control characters, no surrogates."""
+    text = value if isinstance(value, str) else word(value) or ""
+    return " ".join(_UNSPEAKABLE.sub(" ", text[: 4 * most]).split())[:most]
+
+
 def plain(value: object, most: int = 200) -> str:
-    """The gateway's own words fit for a log: one line, `most` characters, anything like a telephone number taken out."""
-    text = _CONTROL.sub(" ", value if isinstance(value, str) else "")[: 4 * most]
-    return " ".join(_NUMBERLIKE.sub("…", text).split())[:most]
+    """The gateway's own words fit for a log: as `prose`, with anything like a telephone number taken out."""
+    return _NUMBERLIKE.sub("…", prose(value, most)) if isinstance(value, str) else ""

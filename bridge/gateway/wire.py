@@ -5,6 +5,7 @@ Nothing of what aiohttp says is passed on: its texts quote addresses, and an add
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -16,6 +17,8 @@ from bridge import __version__
 from bridge.errors import CallbridgeError, GatewayError, GatewayUnavailable, GatewayUncertain, Reason
 from bridge.gateway.replies import Answer
 from bridge.gateway.words import Observe, Operation
+
+logger = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
 
@@ -32,11 +35,17 @@ _UNSENT = (
 )
 
 
-class Wire:
-    """Speaks HTTP to one gateway: the key in a header, no redirects, a bound on the time, a connection of its own.
+def open_session() -> aiohttp.ClientSession:
+    """A session fit for a Gateway, to be closed by the caller: no cookies, and each request has its own connection.
 
-    Connections are not kept: one that the gateway had just closed would make a call uncertain that was never requested.
+    A kept connection that the gateway has just closed would fail like one whose answer was lost, and so make a call
+    uncertain that was never requested.
     """
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True), cookie_jar=aiohttp.DummyCookieJar())
+
+
+class Wire:
+    """Speaks HTTP to one gateway: the key in a header, no redirects, a bound on the time."""
 
     def __init__(
         self,
@@ -48,6 +57,8 @@ class Wire:
         json: bool,
         observe: Observe,
     ) -> None:
+        if session.connector is None or not session.connector.force_close:
+            logger.warning("the gateway's session keeps connections: open it with bridge.gateway.open_session()")
         self._session = session
         self._api_url = api_url.rstrip("/")
         self._key = key
@@ -65,15 +76,15 @@ class Wire:
         form: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Read:
-        """Send one request and read its answer with `read`; raises GatewayError. Observed once, however it ends."""
-        started, reason = time.monotonic(), None
+        """Send one request and read its answer with `read`; raises GatewayError. Observed once."""
+        started = time.monotonic()
         try:
-            return read(await self._send(method, path, form, query))
+            result = read(await self._send(method, path, form, query))
         except GatewayError as error:
-            reason = error.reason
+            self._observe(operation, time.monotonic() - started, error.reason)
             raise
-        finally:
-            self._observe(operation, time.monotonic() - started, reason)
+        self._observe(operation, time.monotonic() - started, None)
+        return result
 
     async def _send(
         self, method: str, path: str, form: Mapping[str, str] | None, query: Mapping[str, str] | None
@@ -103,7 +114,6 @@ class Wire:
         headers = {
             "X-Api-Key": self._read_key(),
             "User-Agent": f"callbridge/{__version__}",
-            "Connection": "close",
         }
         return headers | {"Accept": "application/json"} if self._json else headers
 
@@ -143,7 +153,7 @@ def _why(error: Exception) -> str:
 
 
 _CAUSES: tuple[tuple[type[Exception], str], ...] = (
-    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted: check the clock and the CA certificates"),
+    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted: check the clock and the CAs"),
     (aiohttp.ServerFingerprintMismatch, "its certificate is not the expected one"),
     (aiohttp.ClientSSLError, "no TLS with it: check gateway.api_url (https?) and any proxy between"),
     (aiohttp.ClientConnectorDNSError, "its name is not known: check gateway.api_url and the name server"),

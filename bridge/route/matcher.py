@@ -23,8 +23,9 @@ REMEMBERED_VALUES = 256
 REMEMBERED_LENGTH = 256
 SHOWN_LENGTH = 120
 
-# The first is RE2's own default, the second for what Go's wider limit still takes, such as \pL{1000}.
-MEMORY_LIMITS = (8 << 20, 256 << 20)
+# The first is RE2's own default, the second for what Go still takes, such as \pL{1000}; what needs more memory than
+# that would also take seconds to compile.
+MEMORY_LIMITS = (8 << 20, 64 << 20)
 
 # The parts of a regular expression in which a look-alike of what we look for may stand come first.
 _REGEX_PARTS = re.compile(
@@ -89,8 +90,12 @@ class Matcher:
 
 def shown(text: str) -> str:
     """`text` for an error message: in quotes, as it was written but on one line, and cut to a bearable length."""
+    return f"'{_legible(text)}'"
+
+
+def _legible(text: str) -> str:
     cut = text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
-    return "'" + "".join(char if char.isprintable() else _go_escape(char) for char in cut) + "'"
+    return "".join(char if char.isprintable() else _go_escape(char) for char in cut)
 
 
 def _go_quote(text: str) -> str:
@@ -112,16 +117,12 @@ def _go_escape(char: str) -> str:
 
 
 def _test(op: MatchOp, value: str) -> Callable[[str], bool]:
-    match op:
-        case MatchOp.EQUAL:
-            return partial(operator.eq, value)
-        case MatchOp.NOT_EQUAL:
-            return partial(operator.ne, value)
-        case MatchOp.REGEX:
-            return _search(value)
-        case MatchOp.NOT_REGEX:
-            found = _search(value)
-            return lambda text: not found(text)
+    if op == MatchOp.EQUAL:
+        return partial(operator.eq, value)
+    if op == MatchOp.NOT_EQUAL:
+        return partial(operator.ne, value)
+    found = _search(value)
+    return found if op == MatchOp.REGEX else lambda text: not found(text)
 
 
 @lru_cache(maxsize=1024)
@@ -141,7 +142,7 @@ def _search(pattern: str) -> Callable[[str], bool]:
 def _compiled(pattern: str) -> re2._Regexp:
     """`pattern`, anchored as Alertmanager anchors it: by text, so that `a)|(b` means there what it means here."""
     _check_go(pattern)
-    too_large = ""
+    reason = ""
     for limit in MEMORY_LIMITS:
         options = re2.Options()
         options.log_errors = False  # it would write to standard error
@@ -152,10 +153,10 @@ def _compiled(pattern: str) -> re2._Regexp:
         except UnicodeEncodeError:
             raise _bad_regex(pattern, "half a surrogate pair is no character") from None
         except re2.error as error:
-            too_large = _reason(error)
-            if "too large" not in too_large:
+            reason = _reason(error)
+            if "too large" not in reason:
                 break
-    raise _bad_regex(pattern, too_large)
+    raise _bad_regex(pattern, reason)
 
 
 def _check_go(pattern: str) -> None:
@@ -174,6 +175,6 @@ def _reason(error: re2.error) -> str:
 
 def _bad_regex(pattern: str, reason: str) -> MatcherError:
     return MatcherError(
-        f"regular expression {shown(pattern)}: {reason}; "
+        f"regular expression {shown(pattern)}: {_legible(reason)}; "
         "write it in RE2 syntax (no look-around, no back-references, no repeat above 1000)"
     )

@@ -1,14 +1,24 @@
-"""People, rotations, overrides, calendars: who is on call at `now`; the shifts of a span; gaps."""
+"""People, rotations, overrides, calendars: who is on call at `now`; the shifts of a span; gaps.
+
+wallclock   the rule for the nights when clocks change
+rotation    people who take turns
+calendars   iCalendar files in;   export   shifts as iCalendar out
+shifts      the layers of a schedule: who is on call, the shifts, the gaps
+people      who can be called, and whom a calendar's text means;   roster   both for a policy's targets
+"""
 
 from __future__ import annotations
 
-from bridge.schedule.calendars import CalendarShift
-from bridge.schedule.people import Person
+from bridge.schedule.calendars import CalendarError, CalendarShift, read_calendar, resolve, unknown
+from bridge.schedule.export import ical_of
+from bridge.schedule.people import Person, person_of
 from bridge.schedule.roster import Roster
-from bridge.schedule.rotation import Period, Rotation, instant, parse_period
-from bridge.schedule.shifts import Ical, Override, Schedule, Shift
+from bridge.schedule.rotation import Period, Rotation, parse_period
+from bridge.schedule.shifts import Ical, Override, Schedule, Shift, gaps, on_call, shifts
+from bridge.schedule.wallclock import instant
 
 __all__ = [
+    "CalendarError",
     "CalendarShift",
     "Ical",
     "Override",
@@ -18,6 +28,14 @@ __all__ = [
     "Rotation",
     "Schedule",
     "Shift",
+    "gaps",
+    "ical_of",
     "instant",
+    "on_call",
     "parse_period",
+    "person_of",
+    "read_calendar",
+    "resolve",
+    "shifts",
+    "unknown",
 ]

@@ -1,15 +1,4 @@
-"""Rotations: people who take turns, handing over at the same wall-clock time all the year.
-
-The rule for the nights when clocks change, decided here before the code and nowhere else:
-
-* A turn starts at its local wall-clock time. Turns are counted on the naive local time line (start + n times the period),
-  and only then made instants: "every day at 09:00" is 09:00 in winter and in summer, though one of those days has 23 hours
-  and another 25.
-* A wall time that does not exist (clocks go forward over it) is the first instant after the gap.
-* A wall time that exists twice (clocks go back over it) is the first of the two.
-* A turn that both ends of fall into one gap has no length and vanishes.
-* Before its start a rotation has nobody.
-"""
+"""Rotations: people who take turns, handing over at the same wall-clock time all the year (rule: see `wallclock`)."""
 
 from __future__ import annotations
 
@@ -17,11 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
-if TYPE_CHECKING:
-    from bridge.intervals import TimeInterval
+from bridge.intervals import TimeInterval
+from bridge.schedule.wallclock import instant
 
 Unit = Literal["h", "d", "w"]
 
@@ -49,7 +38,7 @@ class Period:
 
 
 def parse_period(text: str) -> Period:
-    """Read "1w", "2d" or "12h": whole hours, days or weeks, from 1h to ten years. ValueError with a sentence otherwise."""
+    """Read "1w", "2d" or "12h": whole hours, days or weeks, up to ten years. ValueError says what would be right."""
     found = _PERIOD.fullmatch(text.strip())
     if found is None:
         raise ValueError(f'"{text[:20]}" is not a period; write whole hours, days or weeks, such as 12h, 1d or 2w')
@@ -65,8 +54,8 @@ def parse_period(text: str) -> Period:
 class Rotation:
     """People who take turns of one period each, in order, again and again, from `start` on.
 
-    `start` is naive: a wall clock in the schedule's zone. `active`: on duty only while any of these contains the instant;
-    empty means always. The turns go on being counted while the rotation is not active.
+    `start` is naive: a wall clock in the schedule's zone. `active`: on duty only while any of these contains the
+    instant; empty means always. The turns go on being counted while the rotation is not active.
     """
 
     name: str
@@ -76,35 +65,10 @@ class Rotation:
     active: tuple[TimeInterval, ...] = ()
 
 
-def instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """The instant, in UTC, of the naive wall clock `local` in `zone`, by the rule at the head of this module.
-
-    Config, overrides and calendars use it too: there is one rule.
-    """
-    first = local.replace(tzinfo=zone, fold=0)
-    second = local.replace(tzinfo=zone, fold=1)
-    before, after = first.utcoffset(), second.utcoffset()
-    if before is None or after is None or before >= after:
-        return first.astimezone(UTC)
-    return change_between(second.astimezone(UTC), first.astimezone(UTC), zone)
-
-
-def change_between(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
-    """The first whole second in (`low`, `high`] at which `zone` no longer has the offset it has at `low` (both in UTC)."""
-    offset = low.astimezone(zone).utcoffset()
-    late = int((high - low).total_seconds())
-    early = 0
-    while late - early > 1:
-        middle = (early + late) // 2
-        if (low + timedelta(seconds=middle)).astimezone(zone).utcoffset() == offset:
-            early = middle
-        else:
-            late = middle
-    return low + timedelta(seconds=late)
-
-
 def turn(rotation: Rotation, zone: ZoneInfo, now: datetime) -> int:
-    """The number of the turn that contains `now`, from 0; below 0 before the rotation's start."""
+    """The number of the turn that contains `now`, from 0; -1 before the rotation's start."""
+    if now < hand_over(rotation, zone, 0):
+        return -1
     local = now.astimezone(zone).replace(tzinfo=None, fold=0)
     number = (local - rotation.start) // rotation.every.length
     while hand_over(rotation, zone, number + 1) <= now:
@@ -137,7 +101,7 @@ def active_at(rotation: Rotation, now: datetime) -> bool:
 
 def hand_overs(rotation: Rotation, zone: ZoneInfo, starts: datetime, ends: datetime) -> Iterator[datetime]:
     """The instants in (`starts`, `ends`) at which a turn starts, in order, the rotation's own start among them."""
-    number = max(turn(rotation, zone, starts) + 1, 0)
+    number = turn(rotation, zone, starts) + 1
     while (at := hand_over(rotation, zone, number)) < ends:
         yield at
         number += 1

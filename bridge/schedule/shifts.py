@@ -83,8 +83,8 @@ def on_call(schedule: Schedule, now: datetime) -> tuple[str, ...]:
 def shifts(schedule: Schedule, starts: datetime, ends: datetime) -> tuple[Shift, ...]:
     """Everything from `starts` to `ends` (aware), in order, cut to that span, without a hole: gaps have person None.
 
-    Shifts that touch and have the same person for the same reason are one. People on call side by side (calendar entries
-    that overlap) have a shift each.
+    Shifts that touch and have the same person for the same reason are one. People on call side by side (calendar
+    entries that overlap) have a shift each.
     """
     if ends <= starts:
         return ()
@@ -116,7 +116,7 @@ def _holders(
         person = person_at(rotation, schedule.timezone, now)
         if person is not None:
             return ((person, f"rotation {rotation.name}"),)
-    # An entry that names nobody known covers nothing: rather the rotation's person than a spelling mistake. But it is why.
+    # An entry that names nobody known covers nothing: rather the rotation's person than a spelling mistake.
     return ((None, f'calendar: "{entries[-1].summary}" names nobody known'),) if entries else _NOBODY
 
 
@@ -131,8 +131,8 @@ def _edges(schedule: Schedule, starts: datetime, ends: datetime) -> list[datetim
         found.update(hand_overs(rotation, schedule.timezone, starts, ends))
         for interval in rotation.active:
             found.update(changes(interval, starts, ends))
-    for timed in (*schedule.overrides, *schedule.calendar):
-        found.update(edge for edge in (timed.starts, timed.ends) if starts < edge < ends)
+    timed: tuple[_Timed, ...] = (*schedule.overrides, *schedule.calendar)
+    found.update(edge for one in timed for edge in (one.starts, one.ends) if starts < edge < ends)
     return sorted(found)
 
 
@@ -162,8 +162,8 @@ def _merged(name: str, story: Sequence[tuple[datetime, tuple[_Holder, ...]]], en
     began: dict[_Holder, datetime] = {}
     told: list[Shift] = []
     for edge, holders in (*story, (ends, ())):
-        for holder in [one for one in began if one not in holders]:
-            told.append(Shift(name, holder[0], began.pop(holder), edge, holder[1]))
+        over = [holder for holder in began if holder not in holders]
+        told.extend(Shift(name, person, began.pop((person, because)), edge, because) for person, because in over)
         for holder in holders:
             began.setdefault(holder, edge)
     return sorted(told, key=lambda shift: (shift.starts, shift.ends))

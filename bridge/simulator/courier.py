@@ -9,16 +9,26 @@ from collections.abc import Sequence
 import aiohttp
 from yarl import URL
 
-from bridge.simulator.records import FINAL, Delivery, Hook, PhoneCall
+from bridge.simulator.dialect import Era
 from bridge.simulator.people import Happening
-from bridge.simulator.replies import Era
-from bridge.simulator.reports import Report, own_headers, signed, voice_status, write
+from bridge.simulator.records import FINAL, Delivery, Hook, PhoneCall
+from bridge.simulator.reports import (
+    EVENTS,
+    Letter,
+    Report,
+    gather_action,
+    gathered,
+    own_headers,
+    signed,
+    voice_status,
+    write,
+)
 from bridge.simulator.world import World
 
 TIMEOUT_SECONDS = 5.0  # real ones: what the vendor waits for a receiver's answer
 _MINUTE, _HOUR = 60.0, 3600.0
-# The vendor's page of 2021: hourly, six times in all. The newer one: fourteen over some three and a half days, of which the
-# first six are documented and the rest is spread over what remains.
+# The vendor's page of 2021: hourly, six times in all. The newer one: fourteen over some three and a half days, of which
+# the first six are documented and the rest is spread over what remains.
 _OLD_GAPS = (_HOUR,) * 5
 _NEW_GAPS = (
     *(_MINUTE, 5 * _MINUTE, 30 * _MINUTE, _HOUR, 2 * _HOUR),
@@ -28,12 +38,11 @@ _AGAIN = frozenset({429, 500, 502, 503, 504})
 
 
 class Courier:
-    """Takes reports to the hooks. A report is first tried in the order of the call's life; retries find their own way."""
+    """Takes reports to the hooks: first tries in the order of the call's life, retries as they come due."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._session: aiohttp.ClientSession | None = None
-        self._turns: dict[int, asyncio.Lock] = {}
         self._held: dict[int, list[Report]] = {}
 
     async def start(self) -> None:
@@ -69,15 +78,17 @@ class Courier:
         return None
 
     def send(self, report: Report, call: PhoneCall | None = None) -> None:
-        """Send `report` to every hook that listens for it; those of one call keep their order."""
+        """Send `report` to every hook that listens for it, if the era has it; those of one call keep their order."""
         faults = self._world.faults
+        if report.event not in EVENTS[self._world.account.era]:
+            return
         if faults.flag("drop_reports"):
             self._world.note("drop", call=report.call, words=f"{report.event} {report.status}".strip())
             return
         copies = 2 if faults.flag("duplicate_reports") else 1
         delay = faults.number("delay_reports") or 0.0
         shape = faults.word("report_shape")
-        turn = self._turns.setdefault(call.id, asyncio.Lock()) if call is not None else asyncio.Lock()
+        turn = call.turn if call is not None else asyncio.Lock()
         for hook in self._listeners(report):
             for _ in range(copies):
                 self._world.spawn(self._deliver(hook, report, shape, delay, turn))
@@ -116,15 +127,31 @@ class Courier:
             return True
         return answer in _AGAIN if self._world.account.era is Era.SEVEN_2024 else answer == 500
 
+    def gather(self, call: PhoneCall, digit: str) -> None:
+        """Bring a pressed key to the address that the call's XML names, as Twilio does (`<Gather action>`)."""
+        url = gather_action(call.text) if call.xml and self._world.account.era is not Era.SEVEN_2024 else None
+        if url is not None:
+            self._world.spawn(self._gather(call, gathered(call, url, digit)))
+
+    async def _gather(self, call: PhoneCall, letter: Letter) -> None:
+        async with call.turn:
+            answer, error = await self._request(letter, {})
+        made = Delivery(self._world.now(), 0, "gather", call.id, "", 1, answer, error)
+        self._world.deliveries.append(made)
+        self._world.stir()
+
     async def _post(self, hook: Hook, report: Report, shape: str | None) -> tuple[int | None, str]:
-        assert self._session is not None, "the courier was not started"
         account = self._world.account
         letter = write(report, hook, shape, account.era)
         headers = own_headers(hook)
-        if letter.content_type:
-            headers["Content-Type"] = letter.content_type
         if account.signing_key:
             headers |= signed(account.signing_key, letter, self._world.now(), secrets.token_hex(16))
+        return await self._request(letter, headers)
+
+    async def _request(self, letter: Letter, headers: dict[str, str]) -> tuple[int | None, str]:
+        assert self._session is not None, "the courier was not started"
+        if letter.content_type:
+            headers["Content-Type"] = letter.content_type
         # The URL is signed, so it must go out exactly as it was written.
         url = URL(letter.url, encoded=True)
         body = letter.body or None

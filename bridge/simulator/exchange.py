@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bridge.simulator.courier import Courier
 from bridge.simulator.numbers import speech_seconds
-from bridge.simulator.people import Answer, Happening, Kind, Moment, Person, plan
+from bridge.simulator.people import Answer, Happening, Kind, Moment, plan
 from bridge.simulator.records import PhoneCall, Received
 from bridge.simulator.reports import PRICE_PER_MINUTE, sms_mo, voice_dtmf
 from bridge.simulator.world import SHARED_NUMBER, World
@@ -32,9 +32,8 @@ class Exchange:
 
     def answer_of(self, number: str) -> Answer:
         """How whoever has `number` behaves on their next call."""
-        world = self._world
-        person = world.people.setdefault(number, Person(number, [world.stranger]))
-        return person.next_answer()
+        person = self._world.people.get(number)
+        return person.next_answer() if person is not None else self._world.stranger
 
     def connect(
         self,
@@ -50,9 +49,9 @@ class Exchange:
     ) -> PhoneCall:
         """Accept a call and start its life."""
         world = self._world
-        overlap = any(call.to == number and not call.over for call in world.calls)
+        overlap = any(call.to == number and _engages(call) for call in world.calls)
         call = PhoneCall(
-            id=world.next_number(),
+            id=world.next_id("call"),
             to=number,
             sender=sender,
             text=text,
@@ -82,13 +81,26 @@ class Exchange:
         self._world.note("hangup", call.to, call.id, "by the caller")
         return True
 
-    def text_from(self, number: str, text: str, at: datetime | None = None, call: PhoneCall | None = None) -> None:
-        """Whoever has `number` sends an SMS to the account."""
-        world = self._world
-        sent = at or world.now()
-        report = sms_mo(number, _system(call), text, sent, id=world.next_number(), era=world.account.era)
+    def text_from(self, number: str, text: str, at: datetime | None = None) -> None:
+        """Whoever has `number` sends an SMS to the account, in answer to their last call if there was one."""
+        world, call = self._world, self._last_call(number)
+        sent, system = at or world.now(), call.sender if call else SHARED_NUMBER
+        report = sms_mo(number, system, text, sent, id=world.next_id("sms_mo"), era=world.account.era)
         world.note("sms", number, call.id if call else None, repr(text), sent)
         self._courier.send(report, call)
+
+    def press(self, number: str, digit: str, at: datetime | None = None) -> None:
+        """Whoever has `number` presses a key, in their last call if there was one."""
+        call, when = self._last_call(number), at or self._world.now()
+        seconds, system = (self._listened(call, when), call.sender) if call else (0.0, SHARED_NUMBER)
+        self._world.note("press", number, call.id if call else None, digit, when)
+        self._courier.send(voice_dtmf(number, system, digit, seconds, when), call)
+        if call is not None:
+            call.digits += digit
+            self._courier.gather(call, digit)
+
+    def _last_call(self, number: str) -> PhoneCall | None:
+        return next((call for call in reversed(self._world.calls) if call.to == number), None)
 
     async def _live(self, call: PhoneCall) -> None:
         world = self._world
@@ -102,17 +114,12 @@ class Exchange:
 
     def _happen(self, call: PhoneCall, moment: Moment, at: datetime) -> None:
         others: dict[Happening, Callable[[PhoneCall, datetime], None]] = {
-            Happening.PRESS: self._press,
-            Happening.REPLY: lambda call, at: self.text_from(call.to, call.answer.text, at, call),
+            Happening.PRESS: lambda call, at: self.press(call.to, call.answer.digit, at),
+            Happening.REPLY: lambda call, at: self.text_from(call.to, call.answer.text, at),
         }
         if moment.what in others:
             return others[moment.what](call, at)
         return self._move(call, moment.what, at)
-
-    def _press(self, call: PhoneCall, at: datetime) -> None:
-        call.digits += call.answer.digit
-        self._world.note("press", call.to, call.id, call.answer.digit, at)
-        self._courier.send(voice_dtmf(call.to, call.sender, call.answer.digit, self._listened(call, at), at), call)
 
     def _move(self, call: PhoneCall, status: Happening, at: datetime) -> None:
         if status is Happening.COMPLETED:
@@ -133,9 +140,11 @@ class Exchange:
         return self._world.seconds(at - lifted) if lifted is not None else 0.0
 
 
+def _engages(call: PhoneCall) -> bool:
+    return not call.over and call.answer.kind is not Kind.SILENT
+
+
 def _why(call: PhoneCall) -> str:
-    return "Busy" if call.answer.kind is Kind.BUSY else "CANCELED: ErrorDetails=Connection was closed by the remote host."
-
-
-def _system(call: PhoneCall | None) -> str:
-    return call.sender if call is not None else SHARED_NUMBER
+    if call.answer.kind is Kind.BUSY:
+        return "Busy"
+    return "CANCELED: ErrorDetails=Connection was closed by the remote host."

@@ -5,7 +5,7 @@ Faults of a request (`on` says which: voice by default, or journal, balance, hoo
     hang_after, reset_after, reply_502_after, empty_body, truncated_body   the call is placed, the reply is lost
     slow            seconds until the reply
     code            the reply is this code, and nothing else happens
-    error_form      number, string or object: how a code is written when JSON is asked for
+    error_form      number, string or object: how a code is written when JSON is asked for, at any endpoint
     string_ids      ids of the reply as JSON strings
     trailing_newline, wrong_content_type
 Faults of a report:
@@ -16,6 +16,7 @@ Faults of a report:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,8 +25,11 @@ from bridge.simulator.people import ScriptError
 SHAPES = ("json", "json-flat", "form", "form-data", "get")
 ERROR_FORMS = ("number", "string", "object")
 ENDPOINTS = ("voice", "hangup", "journal", "balance", "hooks", "sms", "lookup", "validate", "any")
-_FLAGS = ("hang_before", "reset_before", "reply_502", "hang_after", "reset_after", "reply_502_after", "empty_body")
-_FLAGS += ("truncated_body", "string_ids", "trailing_newline", "wrong_content_type")
+_FLAGS = (
+    *("hang_before", "reset_before", "reply_502"),
+    *("hang_after", "reset_after", "reply_502_after", "empty_body", "truncated_body"),
+    *("string_ids", "trailing_newline", "wrong_content_type"),
+)
 REQUEST_KNOBS: Mapping[str, type] = dict.fromkeys(_FLAGS, bool) | {"slow": float, "code": int, "error_form": str}
 _REPORT_FLAGS = ("drop_reports", "duplicate_reports", "reverse_reports", "omit_foreign_id", "number_ids")
 REPORT_KNOBS: Mapping[str, type] = dict.fromkeys(_REPORT_FLAGS, bool) | {
@@ -34,6 +38,8 @@ REPORT_KNOBS: Mapping[str, type] = dict.fromkeys(_REPORT_FLAGS, bool) | {
     "report_shape": str,
 }
 _WORDS = {"error_form": ERROR_FORMS, "report_shape": SHAPES}
+
+_TAKES = {bool: "true or false", int: "a whole number", float: "a number of seconds", str: "a word"}
 
 Value = bool | int | float | str
 
@@ -52,7 +58,7 @@ class Faults:
         self._set: dict[str, _Set] = {}
 
     def set(self, *, times: int | None = None, on: str = "voice", **knobs: Value) -> None:
-        """Set each of `knobs`, for the next `times` requests to the endpoint `on`, or for good; False or 0 takes it off.
+        """Set each of `knobs`, for the next `times` requests to the endpoint `on`, or for good; False or 0: off.
 
         Raises ScriptError for a knob, a value or an endpoint that there is not; then nothing is changed.
         """
@@ -90,7 +96,7 @@ class Faults:
 
     def _take(self, knob: str, on: str) -> Value | None:
         found = self._set.get(knob)
-        if found is None or (knob in REQUEST_KNOBS and found.on not in (on, "any")):
+        if found is None or (knob in REQUEST_KNOBS and knob != "error_form" and found.on not in (on, "any")):
             return None
         if found.left is not None:
             found.left -= 1
@@ -103,10 +109,17 @@ def _checked(knob: str, value: object) -> Value:
     kind = REQUEST_KNOBS.get(knob) or REPORT_KNOBS.get(knob)
     if kind is None:
         raise ScriptError(f"no fault {knob!r}; there are {', '.join([*REQUEST_KNOBS, *REPORT_KNOBS])}")
-    if isinstance(value, int) and not isinstance(value, bool) and kind is float:
+    if value is False or value is None:
+        return False
+    if kind is float and type(value) is int:
         value = float(value)
-    if not isinstance(value, kind if value is not False else bool) or not isinstance(value, bool | int | float | str):
-        raise ScriptError(f"{knob} is {value!r}; it takes a {kind.__name__}")
-    if value and knob in _WORDS and value not in _WORDS[knob]:
+    # Not isinstance: true is no number here, although Python counts it as one.
+    if type(value) is not kind or not isinstance(value, bool | int | float | str) or not _possible(value):
+        raise ScriptError(f"{knob} is {value!r}; it takes {_TAKES[kind]}")
+    if knob in _WORDS and value not in _WORDS[knob]:
         raise ScriptError(f"{knob} is {value!r}; there are {', '.join(_WORDS[knob])}")
     return value
+
+
+def _possible(value: Value) -> bool:
+    return isinstance(value, str) or 0 <= value < math.inf

@@ -1,10 +1,11 @@
 """Who picks up, and how: the scripted behaviour of the people whom the simulator rings.
 
-All durations are seconds of the simulated world. The plan of a call is pure: what happens, and how long after acceptance.
+All durations are seconds of the simulated world. The plan of a call is pure: what happens, and when after acceptance.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,10 +25,10 @@ class ScriptError(CallbridgeError, ValueError):
 class Kind(StrEnum):
     """How one person behaves on one call.
 
-    sleeps: rings out. answers: picks up and listens. hangs_up: picks up and ends it before the text is over. mailbox: a
-    machine picks up and takes the whole text. busy, fails: the network says failed. presses: picks up and presses a key.
-    replies: listens, then sends an SMS. silent: accepted, and nothing is ever heard of it again. barred: accepted, refused
-    at set-up, to be seen in the journal only. refused: the request itself is answered with a code.
+    sleeps: rings out. answers: picks up and listens. hangs_up: picks up and ends it before the text is over. mailbox:
+    a machine picks up and takes the whole text. busy, fails: the network says failed. presses: picks up and presses a
+    key. replies: listens, then sends an SMS. silent: accepted, and nothing is ever heard of it again. barred: accepted,
+    refused at set-up, to be seen in the journal only. refused: the request itself is answered with a code.
     """
 
     SLEEPS = "sleeps"
@@ -53,9 +54,9 @@ LISTENS = {Kind.HANGS_UP: 3.0, Kind.PRESSES: 3.0}
 class Answer:
     """How one person behaves on one call.
 
-    `after`: seconds of ringing before the receiver is lifted (None: 4, a mailbox 20). `listens`: seconds until it is put
-    down, for `presses` until the key is pressed (None: the end of the speech; `hangs_up` and `presses` 3). `digit` is the key,
-    `text` the SMS, `code` the gateway's refusal.
+    `after`: seconds of ringing before the receiver is lifted (None: 4, a mailbox 20). `listens`: seconds until it is
+    put down, for `presses` until the key is pressed (None: the end of the speech; `hangs_up` and `presses` 3). `digit`
+    is the key, `text` the SMS, `code` the gateway's refusal.
     """
 
     kind: Kind
@@ -66,8 +67,8 @@ class Answer:
     code: int = 403
 
     def __post_init__(self) -> None:
-        if (self.after or 0) < 0 or (self.listens or 0) < 0:
-            raise ScriptError(f"{self.kind.value}: seconds cannot be negative")
+        if not all(0 <= (seconds or 0) < math.inf for seconds in (self.after, self.listens)):
+            raise ScriptError(f"{self.kind.value}: seconds must be finite and cannot be negative")
         if len(self.digit) != 1 or self.digit not in "0123456789*#":
             raise ScriptError(f"{self.kind.value}: {self.digit!r} is not a key of a telephone (0 to 9, *, #)")
         if not 0 < self.code < 1000:
@@ -79,7 +80,7 @@ class Answer:
         return PICKS_UP.get(self.kind, 4.0) if self.after is None else self.after
 
     def talk(self, speech: float) -> float:
-        """Seconds from lifting the receiver until it is put down (or the key pressed), for a text of `speech` seconds."""
+        """Seconds from lifting the receiver until it is put down or the key pressed; the text takes `speech`."""
         if self.kind is Kind.MAILBOX:
             return speech
         listens = LISTENS.get(self.kind, speech) if self.listens is None else self.listens

@@ -73,6 +73,7 @@ class PhoneCall:
     error: str | None = None
     digits: str = ""
     hung_up: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)  # whose report is being delivered
 
     @property
     def status(self) -> str:
@@ -143,7 +144,10 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to deliver one report: `answer` is the receiver's HTTP status, None if it gave none (`error` says why)."""
+    """One attempt to deliver one report: `answer` is the receiver's HTTP status, None if there was none (see `error`).
+
+    `hook` 0 is the address in the XML of a call (`<Gather action>`).
+    """
 
     at: datetime
     hook: int

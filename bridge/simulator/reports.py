@@ -8,19 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import html
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlencode
 
+from bridge.simulator.dialect import BERLIN, Era, berlin
 from bridge.simulator.records import Hook, PhoneCall
-from bridge.simulator.replies import BERLIN, Era, berlin
 
-EVENTS = ("all", "sms_mo", "dlr", "voice_status", "voice_call", "voice_dtmf", "tracking", "rcs")
+_EVENTS_2021 = ("all", "sms_mo", "dlr", "voice_status", "tracking")
+EVENTS: Mapping[Era, tuple[str, ...]] = {
+    Era.SMS77_2021: _EVENTS_2021,
+    Era.SEVEN_2023: (*_EVENTS_2021, "voice_call"),
+    Era.SEVEN_2024: (*_EVENTS_2021, "voice_call", "voice_dtmf", "rcs"),
+}
 METHODS = ("POST", "GET", "JSON")
 SHAPE_OF = {"POST": "form", "GET": "get", "JSON": "json"}
 PRICE_PER_MINUTE = 0.045
+
+_GATHER = re.compile(r"<Gather\b[^>]*?\baction=[\"']([^\"'>]+)[\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ def voice_status(
 
 
 def voice_dtmf(number: str, system: str, digit: str, seconds: float, at: datetime) -> Report:
-    """A key pressed by `number`: the only sample there is has id 0 and no foreign_id, so only the number tells the call."""
+    """A key pressed by `number`; the only sample has id 0 and no foreign_id, so only the number tells the call."""
     fields = {
         "callerId": number,
         "dtmf_digit": int(digit) if digit.isdigit() else digit,
@@ -110,6 +119,19 @@ def dlr(message: str, status: str, at: datetime) -> Report:
     return Report("dlr", {"msg_id": message, "status": status, "timestamp": f"{berlin(at)}.000000"}, at, status=status)
 
 
+def gather_action(xml: str) -> str | None:
+    """The address that the call's XML wants to be asked with the keys (TwiML, `<Gather action="…">`), if it has one."""
+    found = _GATHER.search(xml)
+    url = html.unescape(found[1]) if found else ""
+    return url if url.isascii() and url.startswith(("http://", "https://")) else None
+
+
+def gathered(call: PhoneCall, url: str, digits: str) -> Letter:
+    """The question to that address, with Twilio's parameters."""
+    pairs = {"CallSid": f"CA{call.id}", "From": f"+{call.sender}", "To": f"+{call.to}", "Digits": digits}
+    return Letter("POST", url, urlencode(pairs).encode(), "application/x-www-form-urlencoded")
+
+
 def write(report: Report, hook: Hook, shape: str | None, era: Era) -> Letter:
     """The report on the wire: in the shape its hook asked for, or in `shape` against its wish."""
     shape = shape or SHAPE_OF[hook.method]
@@ -132,15 +154,14 @@ def write(report: Report, hook: Hook, shape: str | None, era: Era) -> Letter:
 def signature(key: str, *, timestamp: str, nonce: str, method: str, url: str, body: bytes) -> str:
     """The hex HMAC-SHA256 of docs.seven.io/en/rest-api/signing, for requests and webhooks alike."""
     digest = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return hmac.new(key.encode(), f"{timestamp}\n{nonce}\n{method}\n{url}\n{digest}".encode(), hashlib.sha256).hexdigest()
+    told = f"{timestamp}\n{nonce}\n{method}\n{url}\n{digest}"
+    return hmac.new(key.encode(), told.encode(), hashlib.sha256).hexdigest()
 
 
 def signed(key: str, letter: Letter, now: datetime, nonce: str) -> dict[str, str]:
     """The three headers of a signed letter; they are made anew for each attempt."""
     timestamp = str(int(now.timestamp()))
-    made = signature(
-        key, timestamp=timestamp, nonce=nonce, method=letter.method, url=letter.url, body=letter.body
-    )
+    made = signature(key, timestamp=timestamp, nonce=nonce, method=letter.method, url=letter.url, body=letter.body)
     return {"X-Signature": made, "X-Timestamp": timestamp, "X-Nonce": nonce}
 
 

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.clock import Clock
+from bridge.simulator.dialect import Era
 from bridge.simulator.faults import Faults
 from bridge.simulator.numbers import masked
 from bridge.simulator.people import Answer, Person, sleeps
 from bridge.simulator.records import Delivery, Event, Hook, PhoneCall, Received, TextMessage
-from bridge.simulator.replies import Era
 
 SHARED_NUMBER = "491771783130"  # the caller id where none is given [recorded 2021, 2023]
 STOP_SECONDS = 2.0
@@ -23,9 +23,10 @@ STOP_SECONDS = 2.0
 class Account:
     """The account at the gateway. Money in euro.
 
-    `price` is the estimate in the reply, `sandbox` makes every request a debug one, `verified` the allowed caller ids as
-    digits (None: any number), `contacts` the address book (name to number, or to several with commas).
-    `strict_parameters`: an unknown parameter is answered 308. `journal_at_end`: a call stands in the journal only once it is over.
+    `price` is the estimate in the reply, `sandbox` makes every request a debug one, `verified` the allowed caller ids
+    as digits (None: any number), `contacts` the address book (name to number, or to several with commas).
+    `strict_parameters`: an unknown parameter is answered 308. `journal_at_end`: a call stands in the journal only once
+    it is over. `ring_time`: seconds, where the request does not say.
     """
 
     era: Era
@@ -58,8 +59,9 @@ class World:
         self.hooks: dict[int, Hook] = {}
         self.deliveries: list[Delivery] = []
         self.events: list[Event] = []
+        self.nonces: set[str] = set()  # of signed requests: each may be used once
         self.stopping = asyncio.Event()
-        self._numbers = 1000
+        self._ids: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sleeping: dict[asyncio.Task[Any] | None, tuple[datetime, tuple[asyncio.Event, ...]]] = {}
@@ -76,12 +78,14 @@ class World:
         """How many seconds of the world `span` of the clock is."""
         return span.total_seconds() / self.scale
 
-    def next_number(self) -> int:
-        """The next id of anything that has one."""
-        self._numbers += 1
-        return self._numbers
+    def next_id(self, kind: str) -> int:
+        """The next id of a kind: rising whole numbers."""
+        self._ids[kind] = self._ids.get(kind, 1000) + 1
+        return self._ids[kind]
 
-    def note(self, what: str, number: str = "", call: int | None = None, words: str = "", at: datetime | None = None) -> None:
+    def note(
+        self, what: str, number: str = "", call: int | None = None, words: str = "", at: datetime | None = None
+    ) -> None:
         """Write a line of the story and tell it, with the number masked."""
         event = Event(at or self.now(), what, number, call, words)
         self.events.append(event)
@@ -134,8 +138,10 @@ class World:
         """End all calls and deliveries, and forget what happened; people, hooks and faults go too."""
         await self._end_tasks()
         self.faults.clear()
-        for remembered in (self.people, self.calls, self.requests, self.messages, self.hooks, self.deliveries, self.events):
-            remembered.clear()
+        for table in (self.people, self.hooks):
+            table.clear()
+        for pile in (self.calls, self.requests, self.messages, self.deliveries, self.events):
+            pile.clear()
         self.stir()
 
     async def stop(self) -> None:

@@ -18,7 +18,7 @@ _NAMES = tuple(field.name for field in fields(Call))
 _REPORT = msgspec.json.Decoder(Report)
 
 
-def _call(row: Any) -> Call:
+def read_call(row: Any) -> Call:
     values = {name: getattr(row, name) for name in _NAMES}
     values["state"] = CallState(row.state)
     values["outcome"] = None if row.outcome is None else Outcome(row.outcome)
@@ -48,7 +48,7 @@ def save(connection: Connection, call: Call) -> None:
 def get(connection: Connection, id_: str) -> Call | None:
     """The call with our id."""
     row = connection.execute(select(calls).where(calls.c.id == id_)).first()
-    return None if row is None else _call(row)
+    return None if row is None else read_call(row)
 
 
 def known_as(connection: Connection, gateway_id: str | None, foreign_id: str | None) -> Call | None:
@@ -59,31 +59,33 @@ def known_as(connection: Connection, gateway_id: str | None, foreign_id: str | N
         return None
     query = select(calls).where(calls.c.gateway_id == gateway_id).order_by(calls.c.created_at.desc())
     row = connection.execute(query.limit(1)).first()
-    return None if row is None else _call(row)
+    return None if row is None else read_call(row)
 
 
 def latest_to(connection: Connection, number: str, since: datetime) -> Call | None:
     """The newest call to `number` (E.164) that was still alive at `since` or later."""
     alive = (calls.c.number == number) & or_(calls.c.ended_at.is_(None), calls.c.ended_at >= since)
     row = connection.execute(select(calls).where(alive).order_by(calls.c.created_at.desc()).limit(1)).first()
-    return None if row is None else _call(row)
+    return None if row is None else read_call(row)
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Call]:
     """The calls about which something must be done now."""
     query = select(calls).where(calls.c.due_at <= now).order_by(calls.c.due_at).limit(limit)
-    return [_call(row) for row in connection.execute(query)]
+    return [read_call(row) for row in connection.execute(query)]
 
 
 def next_due(connection: Connection) -> datetime | None:
     """When something must be done about a call next."""
-    found: datetime | None = connection.execute(select(func.min(calls.c.due_at)).where(calls.c.due_at.is_not(None))).scalar()
+    found: datetime | None = connection.execute(
+        select(func.min(calls.c.due_at)).where(calls.c.due_at.is_not(None))
+    ).scalar()
     return found
 
 
 def live(connection: Connection) -> list[Call]:
     """The calls that are not over."""
-    return [_call(row) for row in connection.execute(select(calls).where(calls.c.ended_at.is_(None)))]
+    return [read_call(row) for row in connection.execute(select(calls).where(calls.c.ended_at.is_(None)))]
 
 
 def wake_orphans(connection: Connection, now: datetime) -> int:
@@ -103,7 +105,7 @@ def started_since(connection: Connection, since: datetime, number: str | None = 
 def of_incident(connection: Connection, ids: Iterable[str]) -> list[Call]:
     """The calls with these ids, oldest first."""
     rows = connection.execute(select(calls).where(calls.c.id.in_(list(ids))).order_by(calls.c.created_at))
-    return [_call(row) for row in rows]
+    return [read_call(row) for row in rows]
 
 
 def keep_stray(connection: Connection, report: Report, now: datetime) -> None:

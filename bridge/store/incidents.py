@@ -95,7 +95,7 @@ class Policies:
         return None if body is None else _POLICY.decode(body)
 
 
-def _stored(connection: Connection, row: Any, snapshots: Policies) -> Stored:
+def read_incident(connection: Connection, row: Any, snapshots: Policies) -> Stored:
     incident = Incident(
         id=row.id,
         stream=Stream(Source(row.source), row.receiver, row.group_key),
@@ -128,7 +128,7 @@ def by_ids(connection: Connection, ids: Iterable[str], snapshots: Policies) -> l
     found: list[Stored] = []
     for some in chunks(ids):
         rows = connection.execute(select(incidents).where(incidents.c.id.in_(some))).all()
-        found += [_stored(connection, row, snapshots) for row in rows]
+        found += [read_incident(connection, row, snapshots) for row in rows]
     return found
 
 
@@ -137,7 +137,7 @@ def open_in_streams(connection: Connection, keys: Iterable[str], snapshots: Poli
     found: list[Stored] = []
     for some in chunks(keys):
         query = select(incidents).where(incidents.c.stream.in_(some), incidents.c.closed_at.is_(None))
-        found += [_stored(connection, row, snapshots) for row in connection.execute(query).all()]
+        found += [read_incident(connection, row, snapshots) for row in connection.execute(query).all()]
     return found
 
 
@@ -149,7 +149,9 @@ def due(connection: Connection, now: datetime, limit: int) -> list[str]:
 
 def next_due(connection: Connection) -> datetime | None:
     """When the next incident is due."""
-    found: datetime | None = connection.execute(select(func.min(incidents.c.due_at)).where(incidents.c.due_at.is_not(None))).scalar()
+    found: datetime | None = connection.execute(
+        select(func.min(incidents.c.due_at)).where(incidents.c.due_at.is_not(None))
+    ).scalar()
     return found
 
 
@@ -251,16 +253,18 @@ def _alert_row(incident: str, alert: Alert, seq: int) -> dict[str, object]:
     }
 
 
-def alerts_of(connection: Connection, incident: str, *, firing: bool | None = None, limit: int = 100_000) -> list[Alert]:
+def alerts_of(
+    connection: Connection, incident: str, *, firing: bool | None = None, limit: int = 100_000
+) -> list[Alert]:
     """The alerts of an incident, firing ones first, then by start; at most `limit`."""
     query = select(alerts).where(alerts.c.incident == incident)
     if firing is not None:
         query = query.where(alerts.c.firing == firing)
     order = (case((alerts.c.firing, 0), else_=1), alerts.c.starts_at, alerts.c.fingerprint)
-    return [_alert(row) for row in connection.execute(query.order_by(*order).limit(limit))]
+    return [read_alert(row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
 
-def _alert(row: Any) -> Alert:
+def read_alert(row: Any) -> Alert:
     return Alert(
         fingerprint=row.fingerprint,
         status=AlertStatus.FIRING if row.firing else AlertStatus.RESOLVED,
@@ -282,8 +286,13 @@ def told_in(connection: Connection, call: str, limit: int, snapshots: Policies) 
     """The incidents that `call` is to tell, the worst first, at most `limit`; and how many there are in all."""
     rides = select(pages.c.incident).where(pages.c.call == call, pages.c.state == "calling").distinct()
     total = int(connection.execute(select(func.count()).select_from(rides.subquery())).scalar_one())
-    query = select(incidents).where(incidents.c.id.in_(rides)).order_by(incidents.c.rank, incidents.c.opened_at).limit(limit)
-    return [_stored(connection, row, snapshots) for row in connection.execute(query).all()], total
+    query = (
+        select(incidents)
+        .where(incidents.c.id.in_(rides))
+        .order_by(incidents.c.rank, incidents.c.opened_at)
+        .limit(limit)
+    )
+    return [read_incident(connection, row, snapshots) for row in connection.execute(query).all()], total
 
 
 def forget_before(connection: Connection, before: datetime, limit: int) -> int:

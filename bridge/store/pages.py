@@ -67,7 +67,9 @@ def people_waiting(connection: Connection) -> list[str]:
     """Everybody for whom a page waits. Hops from person to person along the index, however many pages each has."""
     found: list[str] = []
     while True:
-        query = select(func.min(pages.c.person)).where(pages.c.state == "queued", pages.c.person > (found[-1] if found else ""))
+        query = select(func.min(pages.c.person)).where(
+            pages.c.state == "queued", pages.c.person > (found[-1] if found else "")
+        )
         person = connection.execute(query).scalar()
         if person is None:
             return found
@@ -83,7 +85,9 @@ def claim_pages(connection: Connection, person: str, call: str) -> int:
 def end_pages(connection: Connection, call: str, outcome: Outcome, now: datetime) -> int:
     """The call is over: so are the pages that it still carries; returns how many."""
     rides = (pages.c.call == call) & (pages.c.state == "calling")
-    return connection.execute(update(pages).where(rides).values(state="ended", outcome=outcome.value, ended_at=now)).rowcount
+    return connection.execute(
+        update(pages).where(rides).values(state="ended", outcome=outcome.value, ended_at=now)
+    ).rowcount
 
 
 def pages_in(connection: Connection, call: str) -> list[tuple[str, str, str]]:

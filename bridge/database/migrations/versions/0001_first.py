@@ -16,7 +16,19 @@ depends_on = None
 
 def upgrade() -> None:
     """Make every table and index."""
-    for table in (_alerts, _calendars, _calls, _inbox, _incidents, _journal, _overrides, _pages, _policies, _strays):
+    for table in (
+        _alerts,
+        _calendars,
+        _calls,
+        _inbox,
+        _incidents,
+        _journal,
+        _overrides,
+        _pages,
+        _policies,
+        _probe,
+        _strays,
+    ):
         table()
 
 
@@ -267,6 +279,15 @@ def _policies() -> None:
         sa.Column("hash", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
+    )
+
+
+def _probe() -> None:
+    op.create_table(
+        "probe",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("filler", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
     )
 
 

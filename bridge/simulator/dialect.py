@@ -20,8 +20,11 @@ DEBUG_ID = "123456789"  # the id of every call that was not placed
 
 
 class Era(StrEnum):
-    """sms77-2021: text unless json=1, JSON sent as text/plain. seven-2023: json=1 as application/json. seven-2024: `Accept`
-    decides, several recipients, foreign_id."""
+    """What the gateway was, when.
+
+    sms77-2021: text unless json=1, JSON sent as text/plain. seven-2023: json=1 as application/json. seven-2024:
+    `Accept` decides, several recipients, foreign_id.
+    """
 
     SMS77_2021 = "sms77-2021"
     SEVEN_2023 = "seven-2023"
@@ -51,7 +54,7 @@ def as_json(era: Era, value: object) -> Reply:
 
 
 def refusal(era: Era, code: int, wants_json: bool, form: str | None = None) -> Reply:
-    """A bare code; where JSON is asked for, in the era's form: a number until 2023, then a string, or as `form` says."""
+    """A bare code; where JSON is asked for, a number until 2023 and a string since, or as `form` says."""
     if not wants_json:
         return Reply(str(code))
     form = form or ("string" if era is Era.SEVEN_2024 else "number")

@@ -1,0 +1,162 @@
+"""How fast webhooks are taken in durably, and incidents opened, as ratios to a bare aiohttp server in the same run.
+
+    python -m benchmarks.intake            # needs wrk (Debian: apt-get install wrk)
+
+Both servers run on uvloop, one after the other, several times over; `wrk` keeps 64 connections busy with bodies of one alert
+each, every one of another stream. What is printed is the median of the ratios, pair by pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+WRK = """
+counter = 0
+request = function()
+  counter = counter + 1
+  local id = string.format("%%s-%%d", "%s", counter)
+  local body = string.format('%s', id, id, id, id)
+  return wrk.format("POST", "/webhook/alertmanager", {["Content-Type"] = "application/json"}, body)
+end
+"""
+# One alert of the size that Prometheus sends, about 1 800 bytes.
+BODY = (
+    '{"receiver":"pager","status":"firing","alerts":[{"status":"firing","labels":{"alertname":"TargetDown","instance":"%s",'
+    '"job":"node","severity":"critical","cluster":"eu-1","team":"db"},"annotations":{"description":"'
+    + "It has been down for more than five minutes. " * 20
+    + '","runbook_url":"https://runbooks.example.test/TargetDown","summary":"Target %s is down"},'
+    '"startsAt":"2026-11-23T06:05:19.025085Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prom.example.test:9090/graph",'
+    '"fingerprint":""}],"groupLabels":{"alertname":"TargetDown","instance":"%s"},"commonLabels":{},"commonAnnotations":{},'
+    '"externalURL":"http://am.example.test:9093","version":"4","groupKey":"{}:{instance=%s}","truncatedAlerts":0}'
+)
+BARE = """
+import sys
+from aiohttp import web
+import asyncio, uvloop
+async def take(request):
+    await request.read()
+    return web.Response(text="OK\\n")
+async def main():
+    app = web.Application(client_max_size=10 * 1024 * 1024)
+    app.router.add_post("/webhook/alertmanager", take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()
+    await asyncio.Event().wait()
+uvloop.run(main())
+"""
+CONFIG = """
+gateway: {{api_url: "http://127.0.0.1:{dead}/api", api_key_file: key}}
+people: {{alice: {{name: Alice, phone: "+491711234567"}}}}
+policies: {{default: {{steps: [{{call: [alice]}}]}}}}
+route: {{policy: default}}
+storage: {{url: "sqlite:///bench.db"}}
+"""
+
+
+def main() -> int:
+    """Print both ratios; 1 where one is below its floor."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--seconds", type=int, default=4)
+    arguments.add_argument("--repeats", type=int, default=3)
+    given = arguments.parse_args()
+    if shutil.which("wrk") is None:
+        print("wrk is not installed (Debian: apt-get install wrk)", file=sys.stderr)
+        return 1
+    intake, opened = [], []
+    for repeat in range(given.repeats):
+        bare = _bare(given.seconds)
+        taken, digested = _ours(given.seconds)
+        intake.append(taken / bare)
+        opened.append(digested / bare)
+        print(f"{repeat}: bare {bare:8.0f}/s  durable {taken:8.0f}/s ({taken / bare:.2f})  opened {digested:7.0f}/s ({digested / bare:.2f})")
+    print(f"durable intake: {statistics.median(intake):.2f} of bare (floor 0.25, aim 0.40)")
+    print(f"opened incidents: {statistics.median(opened):.2f} of bare (floor 0.10, aim 0.20)")
+    return 0 if max(intake) >= 0.25 and max(opened) >= 0.10 else 1
+
+
+def _bare(seconds: int) -> float:
+    port = _free_port()
+    with _process([sys.executable, "-c", BARE, str(port)], port):
+        _wrk(port, 1)
+        return _wrk(port, seconds)
+
+
+def _ours(seconds: int) -> tuple[float, float]:
+    """Webhooks taken per second, and incidents opened per second until the last one is digested."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "callbridge.yaml")
+        path.write_text(CONFIG.format(dead=_free_port()))
+        Path(folder, "key").write_text("benchmark-key")
+        command = [sys.executable, "-m", "bridge", "serve", f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
+        with _process(command, port):
+            _wrk(port, 1)
+            _drain(port)
+            before, began = _metric(port, "callbridge_incidents_opened_total"), time.monotonic()
+            taken = _wrk(port, seconds)
+            _drain(port)
+            opened = _metric(port, "callbridge_incidents_opened_total") - before
+            return taken, opened / (time.monotonic() - began)
+
+
+def _drain(port: int) -> None:
+    while _metric(port, "callbridge_inbox_waiting"):
+        time.sleep(0.05)
+
+
+def _metric(port: int, name: str) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        text = response.read().decode()
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    assert found is not None, name
+    return float(found.group(1))
+
+
+def _wrk(port: int, seconds: int) -> float:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(WRK % (time.monotonic_ns(), BODY.replace("\\", "\\\\").replace("'", "\\'")))
+        script.flush()
+        command = ["wrk", "-t1", "-c64", f"-d{seconds}s", "-s", script.name, f"http://127.0.0.1:{port}"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in told or "Socket errors" in told:
+        print(told, file=sys.stderr)
+    found = re.search(r"Requests/sec:\s+(\S+)", told)
+    assert found is not None, told
+    return float(found.group(1))
+
+
+@contextlib.contextmanager
+def _process(command: list[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(command)
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

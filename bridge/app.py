@@ -1,0 +1,283 @@
+"""The composition root: builds everything from a Config and runs it until it is told to stop.
+
+A reload builds the whole new world first, then swaps references; shutdown is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from bridge import __version__, config
+from bridge.call import Rules, sign
+from bridge.clock import Clock, SystemClock
+from bridge.config import Config
+from bridge.database import Database
+from bridge.dispatch import Dispatch, World
+from bridge.errors import CallbridgeError, ConfigError, Reason
+from bridge.gateway import Dialect, Gateway, Operation
+from bridge.logs import conceal, fields
+from bridge.metrics import Metrics
+from bridge.schedule import Roster
+from bridge.server import Doors, make_application
+from bridge.speech import Speaker
+from bridge.worker import Worker
+
+log = logging.getLogger(__name__)
+
+# How long requests that are under way may take to end once we are told to stop.
+SHUTDOWN = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; `listen` as host:port, `external_url` is where others reach this server."""
+
+    config: Path
+    listen: Sequence[str] = ("127.0.0.1:10077",)
+    external_url: str = ""
+    route_prefix: str = ""
+
+
+@dataclass
+class App:
+    """Everything that runs, as long as it runs; `addresses` are the base URLs it listens on."""
+
+    options: Options
+    clock: Clock = field(default_factory=SystemClock)
+    load: Callable[[Path], Config] = config.load
+    addresses: list[str] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Serve until `stop` is set. Raises CallbridgeError (ConfigError) where it cannot start."""
+        loaded = self.load(self.options.config)
+        self._conceal(loaded)
+        self.metrics = Metrics(CollectorRegistry())
+        self._in_force(loaded)
+        self.database = Database(loaded.storage.url)
+        await self.database.start()
+        try:
+            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+                self._session = session
+                await self._serve(loaded)
+        finally:
+            await self.database.close()
+            log.info("stopped")
+
+    async def _serve(self, loaded: Config) -> None:
+        self.dispatch = Dispatch(self.database, self._world(loaded), self.metrics, self.clock)
+        self.worker = Worker(self.dispatch, self._gateway(loaded), self.metrics, self.clock)
+        self.doors = Doors(
+            config=loaded,
+            dispatch=self.dispatch,
+            database=self.database,
+            metrics=self.metrics,
+            clock=self.clock,
+            reload=self.reload,
+            link_secret=self._link_secret,
+            started_at=self.clock.now(),
+        )
+        async with self._listening(), asyncio.TaskGroup() as tasks:
+            # Stopped in the order of the river: first nobody is let in, then what came in is kept.
+            tasks.create_task(self.dispatch.inbox.run(self.stop, self.clock))
+            tasks.create_task(self.dispatch.run(self.stop))
+            work = tasks.create_task(self.worker.run(self.stop))
+            self.doors.ready = True
+            self.started.set()
+            await self.stop.wait()
+            log.info("stopping")
+            self.doors.ready = False
+            tasks.create_task(self._bound(work))
+
+    async def _bound(self, work: asyncio.Task[None]) -> None:
+        """Whatever is under way at the gateway may end; what does not end in time is looked up after the next start."""
+        _, late = await asyncio.wait([work], timeout=SHUTDOWN.total_seconds())
+        for task in late:
+            log.warning("requests to the gateway were cut off; they are looked up after the next start")
+            task.cancel()
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[None]:
+        runner = web.AppRunner(
+            make_application(self.doors, self.options.route_prefix),
+            access_log=None,
+            shutdown_timeout=5,
+            handle_signals=False,
+        )
+        await runner.setup()
+        try:
+            for address in self.options.listen:
+                host, port = parse_address(address)
+                site = web.TCPSite(runner, host or None, port, backlog=1024)
+                try:
+                    await site.start()
+                except OSError as error:
+                    raise CallbridgeError(f"--web.listen-address={address}: {error.strerror or error}") from None
+            for bound in runner.addresses:
+                name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+                self.addresses.append(f"http://{name}:{bound[1]}{self.options.route_prefix}")
+                log.info("Listening on", extra=fields(address=f"{name}:{bound[1]}"))
+            yield
+        finally:
+            await runner.cleanup()
+
+    # --- the world
+
+    async def reload(self) -> None:
+        """Read the file again and swap to it at once, or leave everything as it is. Raises ConfigError."""
+        try:
+            loaded = await asyncio.to_thread(self.load, self.options.config)
+            if loaded.storage != self.doors.config.storage and loaded.storage.url != self.doors.config.storage.url:
+                log.warning("storage.url is only read at start: the change takes effect after a restart")
+            world, gateway = self._world(loaded), self._gateway(loaded)
+        except CallbridgeError as error:
+            self.metrics.config_refused()
+            log.error("the config was not reloaded, the old one stays in force", extra=fields(err=str(error)))
+            raise
+        self._conceal(loaded)
+        self.doors.config, self.dispatch.world, self.worker.gateway = loaded, world, gateway
+        self._in_force(loaded)
+        self.dispatch.work.set()
+        log.info("config reloaded", extra=fields(file=self.options.config))
+
+    def _in_force(self, loaded: Config) -> None:
+        self.metrics.config_in_force(loaded.hash, self.clock.now())
+        for warning in loaded.warnings:
+            log.warning("%s", warning)
+
+    def _world(self, loaded: Config) -> World:
+        speaker = Speaker(loaded.templates)
+        for policy in loaded.policies.values():
+            for fault in speaker.check(policy.template):
+                raise CallbridgeError(f"policies.{policy.name}.template: {fault}")
+        acknowledgement = loaded.acknowledgement
+        return World(
+            route=loaded.route,
+            intervals=loaded.time_intervals,
+            policies=loaded.policies,
+            people=loaded.people,
+            roster=Roster(loaded.people, loaded.schedules),
+            speaker=speaker,
+            timezone=loaded.timezone,
+            language=loaded.language,
+            rules=Rules(acknowledgement.answer, acknowledgement.hang_up),
+            keypress=acknowledgement.keypress,
+            reply=acknowledgement.reply,
+            request_timeout=loaded.gateway.timeout,
+            report_timeout=loaded.gateway.report_timeout,
+            max_concurrent_calls=loaded.gateway.max_concurrent_calls,
+            calls_per_person=loaded.limits.calls_per_person,
+            calls_per_minute=loaded.limits.calls_per_minute,
+            retention=loaded.storage.retention,
+            link=self._link,
+        )
+
+    def _gateway(self, loaded: Config) -> Gateway:
+        settings = loaded.gateway
+        return Gateway(
+            self._session,
+            api_url=settings.api_url,
+            dialect=Dialect(settings.dialect),
+            key=self._key,
+            sender=settings.sender,
+            ring_time=settings.ring_time,
+            timeout=settings.timeout,
+            debug=settings.debug,
+            observe=self._observe,
+        )
+
+    def _key(self) -> str:
+        secret = self.doors.config.gateway.api_key
+        if secret is None:
+            raise CallbridgeError("gateway.api_key_file: there is none in the config; without a key nobody can be called")
+        key = secret.read()
+        conceal(key)
+        return key
+
+    def _observe(self, operation: Operation, seconds: float, reason: Reason | None) -> None:
+        self.metrics.gateway_requests_total.labels(operation.value).inc()
+        self.metrics.gateway_request_duration_seconds.labels(operation.value).observe(seconds)
+        if reason is not None:
+            self.metrics.gateway_requests_failed_total.labels(operation.value, reason.value).inc()
+
+    def _link(self, call: str) -> str:
+        """The signed link that acknowledges a call; none where nobody outside could reach it."""
+        if not self.options.external_url:
+            return ""
+        try:
+            token = sign(self._link_secret(), call)
+        except CallbridgeError:
+            return ""
+        return f"{self.options.external_url.rstrip('/')}/webhook/keypress/{token}"
+
+    def _link_secret(self) -> str:
+        """What signs links: the report token, or the gateway's key; both survive a restart."""
+        webhooks = self.doors.config.webhooks
+        return webhooks.report_token.read() if webhooks.report_token is not None else self._key()
+
+    def _conceal(self, loaded: Config) -> None:
+        webhooks = loaded.webhooks
+        for secret in (loaded.gateway.api_key, webhooks.alertmanager, webhooks.grafana, webhooks.report_token, webhooks.signing_key):
+            if secret is None:
+                continue
+            try:
+                conceal(secret.read())
+            except CallbridgeError as error:
+                log.warning("%s", error)
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """`host:port`, `:port` or `[::1]:port`. Raises CallbridgeError that says what would be right."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
+        raise CallbridgeError(f"--web.listen-address={address}: write host:port, such as 127.0.0.1:10077")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def serve(options: Options) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises CallbridgeError where it cannot start."""
+    import uvloop
+
+    app = App(options)
+    log.info("Starting callbridge", extra=fields(version=__version__))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_with_signals(app))
+        except* ConfigError as group:
+            raise group.exceptions[0] from None
+        except* CallbridgeError as group:
+            raise group.exceptions[0] from None
+
+
+async def _with_signals(app: App) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app.stop.set)
+    hang_up = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(_reload_on(app, hang_up))
+        await app.run()
+        listening.cancel()
+
+
+async def _reload_on(app: App, asked: asyncio.Event) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        try:
+            await app.reload()
+        except CallbridgeError:
+            continue  # said by reload itself

@@ -1,0 +1,59 @@
+"""The commands. They run the same pure functions as the server; flags are in Prometheus style (`--a.b=value`)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from bridge import __version__
+from bridge.cli import call, check, demo, incidents, oncall, render, routes, serving, simulate
+from bridge.errors import CallbridgeError, ConfigError
+
+COMMANDS = (serving, check, routes, oncall, render, call, incidents, simulate, demo)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line and leaves with 1, as the programs around Prometheus do."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            flag = unknown.split()[0].partition("=")[0]
+            message = f"unknown long flag '{flag}', try --help" if flag.startswith("--") else f"unexpected {flag}, try --help"
+        self.exit(1, f"{self.prog}: error: {message}\n")
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser(prog="callbridge", description="Wakes the right person by telephone, and can prove that it did.", allow_abbrev=False)
+    version = f"callbridge, version {__version__} (python {platform.python_version()}, {platform.system().lower()})"
+    top.add_argument("--version", action="version", version=version)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add_to(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 1 with what is wrong on stderr."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except CallbridgeError as error:
+        print(f"callbridge: error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`| head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

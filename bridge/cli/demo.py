@@ -1,0 +1,196 @@
+"""`callbridge demo`: everything in one go: a telephone company, the server, a real captured webhook; and the story of it.
+
+Real programs over real HTTP on loopback; only the clock is not: it begins at the instant of the captured alert and runs fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bridge import config, logs
+from bridge.alert import Source, parse_group
+from bridge.app import App, Options
+from bridge.cli.words import Commands, add_command
+from bridge.clock import FastClock
+from bridge.config import Config
+from bridge.errors import CallbridgeError
+from bridge.schedule import Roster
+from bridge.simulator import Simulator, presses, sleeps
+
+RATE = 20.0
+TOKEN = "demo-report-token"
+KEY = "demo-key"
+PATIENCE = 60.0
+PAYLOADS = resources.files("bridge.cli") / "payloads"
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(commands, "demo", "show the whole job on a captured webhook, with a simulated telephone company")
+    command.add_argument("--once", action="store_true", help="leave when the story is over")
+    command.add_argument("--web.listen-address", dest="listen", metavar="ADDRESS", default="127.0.0.1:0")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 when the story went as it should."""
+    logs.set_up("error", "logfmt")
+    with tempfile.TemporaryDirectory(prefix="callbridge-demo-") as folder:
+        asyncio.run(_demo(Path(folder), arguments.listen, arguments.once))
+    return 0
+
+
+async def _demo(folder: Path, listen: str, once: bool) -> None:
+    firing = (PAYLOADS / "firing.json").read_bytes()
+    started = parse_group(firing, Source.ALERTMANAGER).alerts[0].starts_at
+    clock = FastClock(started + timedelta(seconds=30), RATE)
+    path = _example(folder)
+    tell = Teller(clock)
+    async with Simulator(clock, key=KEY, tell=tell.phone) as phones:
+        loaded = _with(config.load(path), folder, phones.url)
+        app = App(Options(path, listen=(listen,)), clock=clock, load=lambda _path: loaded)
+        async with _running(app), aiohttp.ClientSession(app.addresses[0]) as session:
+            phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}", method="JSON")
+            tell.opening(loaded, app.addresses[0], phones.url)
+            await _story(session, phones, loaded, clock, firing, tell)
+            if not once:
+                print(f"\nStill running: {app.addresses[0]}/api/v1/incidents and {app.addresses[0]}/metrics (Ctrl-C ends it)")
+                await asyncio.get_running_loop().create_future()
+
+
+async def _story(
+    session: aiohttp.ClientSession, phones: Simulator, loaded: Config, clock: FastClock, firing: bytes, tell: Teller
+) -> None:
+    sleeper, taker = _cast(loaded, clock.now())
+    phones.script(loaded.people[sleeper].phone or "", sleeps())
+    phones.script(loaded.people[taker].phone or "", presses("4", after=6, listens=9))
+    tell.say("Alertmanager", "posts the captured webhook: TargetDown on db1.example.test, critical")
+    await _post(session, firing)
+    id_ = (await _until(session, tell, lambda one: bool(one)))["id"]
+    await _until(session, tell, lambda one: one["state"] == "acknowledged", id_)
+    tell.say("Alertmanager", "posts the captured resolution")
+    await _post(session, (PAYLOADS / "resolved.json").read_bytes())
+    await _until(session, tell, lambda one: one["state"] == "resolved", id_)
+    told = await (await session.get("/metrics")).text()
+    print("\nWhat Prometheus sees of it:")
+    for line in told.splitlines():
+        if line.startswith(("callbridge_calls_total", "callbridge_acknowledgements_total")) and not line.endswith(" 0.0"):
+            print(f"  {line}")
+
+
+def _cast(loaded: Config, now: datetime) -> tuple[str, str]:
+    """Who is on call sleeps, whoever comes next takes it."""
+    roster = Roster(loaded.people, loaded.schedules)
+    steps = loaded.policies["default"].steps
+    sleeper = roster.on_call(steps[0].targets[0], now)[0]
+    return sleeper, next(person for person in loaded.people if person != sleeper and loaded.people[person].phone)
+
+
+async def _post(session: aiohttp.ClientSession, body: bytes) -> None:
+    headers = {"Authorization": "Bearer demo-alertmanager-token", "Content-Type": "application/json"}
+    async with session.post("/webhook/alertmanager", data=body, headers=headers) as response:
+        if response.status != 200:
+            raise CallbridgeError(f"the webhook was answered {response.status}: {await response.text()}")
+
+
+async def _until(session: aiohttp.ClientSession, tell: Teller, true: Any, id_: str = "") -> Any:
+    """Tell the incident's story as it grows, until `true` of it."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                incident = await _incident(session, id_)
+                if incident is not None:
+                    tell.journal(incident)
+                    if true(incident):
+                        return incident
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise CallbridgeError(f"the story got stuck: nothing more happened within {PATIENCE:.0f} s") from None
+
+
+async def _incident(session: aiohttp.ClientSession, id_: str) -> Any:
+    if not id_:
+        listed = await (await session.get("/api/v1/incidents")).json()
+        if not listed["incidents"]:
+            return None
+        id_ = listed["incidents"][0]["id"]
+    return await (await session.get(f"/api/v1/incidents/{id_}")).json()
+
+
+@dataclass
+class Teller:
+    """Prints what happens, line by line, in the time of the story."""
+
+    clock: FastClock
+    told: int = 0
+    said: set[str] = field(default_factory=set)
+
+    def opening(self, loaded: Config, url: str, api: str) -> None:
+        """What there is."""
+        print(f"callbridge listens on {url}, the simulated telephone company on {api} (it never dials).")
+        print(f"The time is that of the captured alert, and runs {RATE:.0f} times as fast.\n")
+
+    def say(self, who: str, what: str) -> None:
+        """One line."""
+        print(f"{self.clock.now():%H:%M:%S}  {who:13} {what}", flush=True)
+
+    def phone(self, line: str) -> None:
+        """What the telephone company tells."""
+        print(line, flush=True)
+
+    def journal(self, incident: Any) -> None:
+        """The lines of the incident's journal that are new, and what a call says when it is first heard of."""
+        lines = incident["journal"]
+        for line in lines[self.told :]:
+            parts = (line["word"].replace("_", " "), line["who"], line["note"])
+            print(f"{line['at'][11:19]}  {'callbridge':13} {'  '.join(part for part in parts if part)}", flush=True)
+        self.told = max(self.told, len(lines))
+        for call in incident["calls"]:
+            if call["text"] not in self.said:
+                self.said.add(call["text"])
+                print(f"          {'the phone says':13} “{call['text'].strip()}”", flush=True)
+
+
+def _example(folder: Path) -> Path:
+    """The example config with its secrets beside it; the same file that an operator starts from."""
+    example = Path(__file__).parents[2] / "config.example.yaml"
+    if not example.exists():
+        example = Path(__file__).parents[1] / "config.example.yaml"
+    path = folder / "callbridge.yaml"
+    shutil.copy(example, path)
+    secrets = folder / "secrets"
+    secrets.mkdir()
+    for name, secret in (("api_key", KEY), ("report_token", TOKEN), ("alertmanager_token", "demo-alertmanager-token")):
+        (secrets / name).write_text(secret)
+        (secrets / name).chmod(0o600)
+    return path
+
+
+def _with(loaded: Config, folder: Path, api: str) -> Config:
+    gateway = replace(loaded.gateway, api_url=api, debug=False)
+    return replace(loaded, gateway=gateway, storage=replace(loaded.storage, url=f"sqlite:///{folder / 'demo.db'}"))
+
+
+@asynccontextmanager
+async def _running(app: App) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(app.run())
+        started = tasks.create_task(app.started.wait())
+        await asyncio.wait([serving, started], return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        try:
+            yield
+        finally:
+            app.stop.set()

@@ -1,0 +1,95 @@
+"""`callbridge incidents`: look at incidents and take them, over the HTTP API of a running server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import sys
+from typing import Any
+
+import aiohttp
+
+from bridge.cli.serving import DEFAULT_ADDRESS
+from bridge.cli.words import Commands, add_command
+from bridge.errors import CallbridgeError
+
+ACTIONS = {"ack": "acknowledge", "escalate": "escalate", "resolve": "resolve"}
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(commands, "incidents", "list, show, acknowledge, escalate or resolve incidents")
+    command.add_argument("verb", metavar="list|show|ack|escalate|resolve", nargs="?", default="list",
+                         choices=("list", "show", *ACTIONS))  # fmt: skip
+    command.add_argument("id", metavar="ID", nargs="?", default="")
+    command.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the server (default http://%s)" % DEFAULT_ADDRESS)
+    command.add_argument("--state", default="open", help="which to list (default: open; all for all)")
+    command.add_argument("--by", default="", help="who acts: a person's key (default: your login name)")
+    command.add_argument("--comment", default="", help="why")
+    command.add_argument("--output", choices=("table", "json"), default="table")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0 where the server did it."""
+    if arguments.verb != "list" and not arguments.id:
+        raise CallbridgeError(f"incidents {arguments.verb}: say which: callbridge incidents {arguments.verb} ID")
+    body = asyncio.run(_ask(arguments))
+    if arguments.output == "json":
+        sys.stdout.write(body["raw"].rstrip() + "\n")
+        return 0
+    if arguments.verb == "list":
+        _list(body["told"])
+    else:
+        _story(body["told"])
+    return 0
+
+
+async def _ask(arguments: argparse.Namespace) -> dict[str, Any]:
+    base = arguments.url.rstrip("/") + "/api/v1/incidents"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        try:
+            return await _request(session, base, arguments)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise CallbridgeError(f"{arguments.url}: {str(error) or type(error).__name__}; is the server running there?") from None
+
+
+async def _request(session: aiohttp.ClientSession, base: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    verb = arguments.verb
+    if verb in ACTIONS:
+        wish = {"by": arguments.by or getpass.getuser(), "comment": arguments.comment}
+        request = session.post(f"{base}/{arguments.id}/{ACTIONS[verb]}", json=wish)
+    elif verb == "show":
+        request = session.get(f"{base}/{arguments.id}")
+    else:
+        request = session.get(base, params={} if arguments.state == "all" else {"state": arguments.state})
+    async with request as response:
+        told = await response.json(content_type=None)
+        if response.status != 200:
+            raise CallbridgeError(f"{arguments.url}: {told.get('message', response.status)}")
+        return {"told": told, "raw": await response.text()}
+
+
+def _list(told: dict[str, Any]) -> None:
+    if not told["incidents"]:
+        print("no incidents")
+    for incident in told["incidents"]:
+        print(f"{incident['id']}  {incident['opened_at'][:19]}Z  {incident['state']:12}  {incident['policy']:16}  {_what(incident)}")
+    if told["next"]:
+        print("… and older ones")
+
+
+def _what(incident: dict[str, Any]) -> str:
+    names = sorted({alert["labels"].get("alertname", "?") for alert in incident["alerts"]})
+    firing = sum(alert["status"] == "firing" for alert in incident["alerts"])
+    who = f", taken by {incident['acknowledged_by']}" if incident["acknowledged_by"] else ""
+    return f"{', '.join(names)} ({firing} firing of {len(incident['alerts'])}{who})"
+
+
+def _story(incident: dict[str, Any]) -> None:
+    print(f"{incident['id']}  {incident['state']}  policy {incident['policy']}: {_what(incident)}")
+    for line in incident["journal"]:
+        where = f"round {line['round']}, step {line['step']}" if line["round"] else ""
+        parts = (line["at"][:19] + "Z", f"{line['word']:20}", line["who"], where, line["note"])
+        print("  " + "  ".join(part for part in parts if part))

@@ -1,0 +1,79 @@
+"""`callbridge oncall`: who is on call, now, then, or for days."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from bridge import config
+from bridge.cli.words import Commands, add_at, add_command, add_config, now_or
+from bridge.errors import CallbridgeError
+from bridge.schedule import Person, Schedule, Shift, ical_of, on_call, shifts
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(commands, "oncall", "tell who is on call")
+    add_config(command)
+    add_at(command)
+    command.add_argument("--schedule", metavar="NAME", help="only this one (default: all)")
+    command.add_argument("--days", metavar="N", type=int, help="the shifts of so many days, gaps marked")
+    command.add_argument("--output", choices=("table", "json", "ical"), default="table")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it."""
+    loaded = config.load(arguments.config)
+    schedules = _chosen(loaded.schedules, arguments.schedule)
+    now = now_or(arguments.at)
+    if arguments.days is not None and not 1 <= arguments.days <= 3660:
+        raise CallbridgeError(f"--days={arguments.days}: write 1 to 3660")
+    ends = now + timedelta(days=arguments.days) if arguments.days else None
+    listed = [shift for schedule in schedules for shift in _listed(schedule, now, ends)]
+    match arguments.output:
+        case "json":
+            print(msgspec.json.encode([_shown(shift) for shift in listed]).decode())
+        case "ical":
+            sys.stdout.write(ical_of(listed, ", ".join(schedule.name for schedule in schedules)).decode())
+        case _:
+            _table(listed, schedules, loaded.people)
+    return 0
+
+
+def _chosen(schedules: Mapping[str, Schedule], name: str | None) -> Sequence[Schedule]:
+    if name is None:
+        return list(schedules.values())
+    if name not in schedules:
+        raise CallbridgeError(f"there is no schedule {name!r}; there is {', '.join(schedules) or 'none at all'}")
+    return [schedules[name]]
+
+
+def _listed(schedule: Schedule, now: datetime, ends: datetime | None) -> Sequence[Shift]:
+    if ends is not None:
+        return shifts(schedule, now, ends)
+    # Whoever is on call now, with the whole of their shift: a month behind and ahead is further than most go.
+    around = shifts(schedule, now - timedelta(days=31), now + timedelta(days=31))
+    present = set(on_call(schedule, now))
+    return [one for one in around if one.starts <= now < one.ends and (one.person in present or one.person is None)]
+
+
+def _shown(shift: Shift) -> dict[str, object]:
+    return {"schedule": shift.schedule, "person": shift.person, "from": _utc(shift.starts), "until": _utc(shift.ends)}
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _table(listed: Sequence[Shift], schedules: Sequence[Schedule], people: Mapping[str, Person]) -> None:
+    zones = {schedule.name: schedule.timezone for schedule in schedules}
+    for shift in listed:
+        zone = zones[shift.schedule]
+        begins, ends = (at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M") for at in (shift.starts, shift.ends))
+        name = "NOBODY" if shift.person is None else people[shift.person].name or shift.person
+        print(f"{shift.schedule:16} {begins} – {ends} {zone.key}  {name:24} {shift.because}".rstrip())

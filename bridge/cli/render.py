@@ -1,0 +1,108 @@
+"""`callbridge render`: the exact text or XML that would be sent for a webhook."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from bridge import config
+from bridge.alert import Alert, Group, common
+from bridge.cli.words import Commands, add_at, add_command, add_config, now_or, read_payload
+from bridge.config import Config
+from bridge.errors import CallbridgeError
+from bridge.route import match
+from bridge.speech import Kind, Speaker, Speech, Subject
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(commands, "render", "print what would be said for a webhook body")
+    command.add_argument("payload", metavar="PAYLOAD.json", type=Path)
+    add_config(command, required=False)
+    add_at(command)
+    command.add_argument("--template", metavar="NAME", help="this one (default: that of the policy, or call)")
+    command.add_argument("--language", metavar="TAG", help="such as de-DE (default: the config's)")
+    command.add_argument("--person", metavar="KEY", help="as it would be said to this person of the config")
+    command.add_argument("--speak", action="store_true", help="say it aloud (espeak-ng)")
+    command.add_argument("--wav", metavar="FILE", type=Path, help="write it to a sound file (espeak-ng)")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; 1 where the template failed and the plain sentence had to do."""
+    loaded = config.load(arguments.config) if arguments.config else None
+    group = read_payload(arguments.payload)
+    speech = _speech(arguments, loaded, group, now_or(arguments.at))
+    print(speech.text)
+    seconds = f"about {speech.seconds:.0f} s of speech, {len(speech.text)} characters, {speech.template} in {speech.language}"
+    print(seconds, file=sys.stderr)
+    if speech.problem:
+        print(f"callbridge: error: {speech.problem}", file=sys.stderr)
+    if arguments.speak or arguments.wav:
+        _aloud(speech, arguments.wav)
+    return 1 if speech.fallback else 0
+
+
+def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, now: datetime) -> Speech:
+    person = None
+    if arguments.person is not None:
+        person = loaded.people.get(arguments.person) if loaded else None
+        if person is None:
+            raise CallbridgeError(f"--person={arguments.person}: nobody of that key is in the config")
+    language = arguments.language or (person.language if person else "") or (loaded.language if loaded else "en-US")
+    subjects = _subjects(loaded, group, now)
+    if not subjects:
+        raise CallbridgeError(f"{arguments.payload}: nothing fires in it, nobody would be called")
+    template = arguments.template or (loaded.policies[subjects[0].policy].template if loaded else "call")
+    speaker = Speaker(loaded.templates if loaded else ())
+    for fault in speaker.check(template):
+        raise CallbridgeError(f"template {template}: {fault}")
+    return speaker.speak(
+        template=template,
+        language=language,
+        timezone=loaded.timezone if loaded else ZoneInfo("UTC"),
+        person=person.name if person else "",
+        subjects=subjects,
+        total=len(subjects),
+        now=now,
+        keypress=loaded.acknowledgement.keypress if loaded else False,
+    )
+
+
+def _subjects(loaded: Config | None, group: Group, now: datetime) -> list[Subject]:
+    """One per policy that the firing alerts take; the opening is the first alert's start."""
+    by_policy: dict[str, list[Alert]] = {}
+    for alert in group.alerts:
+        policies = [route.policy for route in match(loaded.route, alert.labels)] if loaded else ["call"]
+        for policy in dict.fromkeys(policies):
+            if alert.firing:
+                by_policy.setdefault(policy, []).append(alert)
+    return [
+        Subject(
+            incident="",
+            policy=policy,
+            opened_at=min(min(alert.starts_at for alert in alerts), now),
+            receiver=group.stream.receiver,
+            external_url=group.external_url,
+            group_labels=group.group_labels or common(alert.labels for alert in alerts),
+            alerts=tuple(alerts),
+            truncated=group.truncated,
+        )
+        for policy, alerts in by_policy.items()
+    ]
+
+
+def _aloud(speech: Speech, wav: Path | None) -> None:
+    program = shutil.which("espeak-ng")
+    if program is None:
+        raise CallbridgeError("espeak-ng is not installed (on Debian: apt-get install espeak-ng)")
+    command = [program, "-v", speech.language.lower(), *(["-m"] if speech.kind is not Kind.TEXT else [])]
+    command += ["-w", str(wav)] if wav else []
+    done = subprocess.run(command, input=speech.text, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise CallbridgeError(f"espeak-ng: {done.stderr.strip() or done.returncode}")

@@ -1,0 +1,165 @@
+"""The checked shape of the file → the program's own frozen types. Nothing is wrong any more when this is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from bridge.config import schema
+from bridge.config.files import database_url, resolved
+from bridge.config.numbers import read_number
+from bridge.config.settings import (
+    Acknowledgement,
+    AlertmanagerSettings,
+    Config,
+    GatewaySettings,
+    Limits,
+    Secret,
+    Storage,
+    Watchdog,
+    Webhooks,
+)
+from bridge.escalation import Policy, Step
+from bridge.intervals import TimeInterval, parse_interval
+from bridge.route import Matcher, MatchOp, Route, parse_matchers
+from bridge.schedule import Ical, Override, Person, Rotation, Schedule, instant
+
+T = TypeVar("T")
+Intervals = Mapping[str, TimeInterval]
+
+
+def build(file: schema.File, path: Path, digest: int) -> Config:
+    """The Config of a file in which nothing is wrong; `digest` is its hash. The warnings are still to be put in."""
+    folder = path.parent
+    intervals = _frozen({one.name: _interval(one) for one in file.time_intervals})
+    return Config(
+        path=path,
+        hash=digest,
+        warnings=(),
+        timezone=file.global_.timezone,
+        region=file.global_.region,
+        language=file.global_.language,
+        storage=Storage(database_url(folder, file.storage.url, file.storage.url_file), file.storage.retention),
+        gateway=_gateway(file.gateway, folder, file.global_.region),
+        webhooks=_webhooks(file.webhooks, folder),
+        people=_frozen({key: _person(key, one, file.global_) for key, one in file.people.items()}),
+        schedules=_frozen(
+            {key: _schedule(key, one, file.global_.timezone, folder, intervals) for key, one in file.schedules.items()}
+        ),
+        policies=_frozen({key: _policy(key, one) for key, one in file.policies.items()}),
+        acknowledgement=Acknowledgement(**dict(file.acknowledgement)),
+        route=_route(file.route, ""),
+        time_intervals=intervals,
+        limits=_limits(file.limits),
+        watchdogs=tuple(_watchdog(one) for one in file.watchdogs),
+        alertmanagers=tuple(AlertmanagerSettings(one.url, one.silence_on_acknowledge) for one in file.alertmanagers),
+        templates=tuple(resolved(folder, one) for one in file.templates),
+    )
+
+
+def _frozen(rows: dict[str, T]) -> Mapping[str, T]:
+    return MappingProxyType(rows)
+
+
+def _secret(folder: Path, text: str | None) -> Secret | None:
+    return Secret(resolved(folder, text)) if text is not None else None
+
+
+def _gateway(one: schema.Gateway, folder: Path, region: str) -> GatewaySettings:
+    return GatewaySettings(
+        api_url=one.api_url,
+        dialect=one.dialect,
+        api_key=_secret(folder, one.api_key_file),
+        sender=read_number(one.from_, region).removeprefix("+") if one.from_ is not None else None,
+        ring_time=one.ring_time,
+        timeout=one.timeout,
+        report_timeout=one.report_timeout,
+        reports=one.reports,
+        max_concurrent_calls=one.max_concurrent_calls,
+        debug=one.debug,
+        min_balance=one.min_balance,
+    )
+
+
+def _webhooks(one: schema.Webhooks, folder: Path) -> Webhooks:
+    sms77 = one.sms77 or schema.GatewayWebhook()
+    return Webhooks(
+        alertmanager=_secret(folder, one.alertmanager.credentials_file if one.alertmanager else None),
+        grafana=_secret(folder, one.grafana.hmac_secret_file if one.grafana else None),
+        report_token=_secret(folder, sms77.token_file),
+        signing_key=_secret(folder, sms77.signing_key_file),
+    )
+
+
+def _person(key: str, one: schema.Person, common: schema.Global) -> Person:
+    phone = read_number(one.phone, common.region) if one.phone is not None else None
+    return Person(key, one.name or key, phone, one.language or common.language, one.email or "")
+
+
+def _schedule(key: str, one: schema.Schedule, zone: ZoneInfo, folder: Path, intervals: Intervals) -> Schedule:
+    zone = one.timezone or zone
+    return Schedule(
+        name=key,
+        timezone=zone,
+        rotations=tuple(_rotation(row, number, intervals) for number, row in enumerate(one.rotations, 1)),
+        overrides=tuple(
+            Override(row.person, instant(row.from_, zone), instant(row.until, zone)) for row in one.overrides
+        ),
+        ical=Ical(resolved(folder, one.ical.file) if one.ical.file else None, one.ical.url, one.ical.refresh)
+        if one.ical
+        else None,
+    )
+
+
+def _rotation(one: schema.Rotation, number: int, intervals: Intervals) -> Rotation:
+    return Rotation(
+        name=one.name or str(number),
+        people=tuple(one.people),
+        every=one.every,
+        start=one.start,
+        active=tuple(intervals[name] for name in one.active_time_intervals),
+    )
+
+
+def _policy(key: str, one: schema.Policy) -> Policy:
+    steps = tuple(Step(tuple(row.call), row.wait, row.attempts, row.retry_after) for row in one.steps)
+    return Policy(key, steps, one.rounds, one.acknowledged_for, one.template, one.urgent)
+
+
+def _route(one: schema.Route, inherited: str) -> Route:
+    policy = one.policy if one.policy is not None else inherited
+    return Route(
+        policy=policy,
+        matchers=_matchers(one),
+        continue_=one.continue_,
+        mute=tuple(one.mute_time_intervals),
+        active=tuple(one.active_time_intervals),
+        routes=tuple(_route(child, policy) for child in one.routes),
+    )
+
+
+def _matchers(one: schema.Route) -> tuple[Matcher, ...]:
+    return (
+        *(Matcher(name, MatchOp.EQUAL, value) for name, value in one.match.items()),
+        *(Matcher(name, MatchOp.REGEX, value) for name, value in one.match_re.items()),
+        *_parsed(one.matchers),
+    )
+
+
+def _parsed(texts: list[str]) -> tuple[Matcher, ...]:
+    return tuple(matcher for text in texts for matcher in parse_matchers(text).matchers)
+
+
+def _interval(one: schema.NamedInterval) -> TimeInterval:
+    return parse_interval([spec.model_dump(exclude_none=True) for spec in one.time_intervals])
+
+
+def _limits(one: schema.Limits) -> Limits:
+    return Limits(tuple(one.calls_per_person), one.calls_per_minute, one.budget_per_day)
+
+
+def _watchdog(one: schema.Watchdog) -> Watchdog:
+    return Watchdog(one.name, _parsed(one.matchers), one.every, one.policy)

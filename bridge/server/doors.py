@@ -1,0 +1,228 @@
+"""The doors that strangers knock at, and those of the people who run it."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bridge.alert import check_body
+from bridge.call import signed_call
+from bridge.clock import Clock
+from bridge.config import Config, Secret
+from bridge.database import Database
+from bridge.dispatch import Dispatch, Door, Message
+from bridge.errors import CallbridgeError, NotAWebhook, StoreUnavailable
+from bridge.gateway import read_reports
+from bridge.logs import fields
+from bridge.metrics import Metrics
+from bridge.store.reading import counts
+
+log = logging.getLogger(__name__)
+
+BODY_LIMIT = 10 * 1024 * 1024
+SCHEMES = ("bearer",)
+
+
+@dataclass
+class Doors:
+    """What the doors need. `config` is replaced as one at a reload; `ready` says whether work can be taken."""
+
+    config: Config
+    dispatch: Dispatch
+    database: Database
+    metrics: Metrics
+    clock: Clock
+    reload: Callable[[], Awaitable[None]]
+    link_secret: Callable[[], str]
+    started_at: datetime
+    ready: bool = False
+
+
+DOORS = web.AppKey("doors", Doors)
+
+
+def door_routes() -> list[web.RouteDef]:
+    """Every door; the webhook stands with and without a trailing slash, for a redirect would lose alerts."""
+    return [
+        web.post("/webhook/alertmanager", alertmanager),
+        web.post("/webhook/alertmanager/", alertmanager),
+        web.post("/webhook/sms77/{token}", sms77),
+        web.get("/webhook/sms77/{token}", sms77, allow_head=False),
+        web.post("/webhook/keypress/{token}", keypress),
+        web.get("/webhook/keypress/{token}", keypress, allow_head=False),
+        web.get("/metrics", metrics),
+        web.get("/-/healthy", healthy),
+        web.get("/-/ready", ready),
+        web.post("/-/reload", reload),
+        web.put("/-/reload", reload),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a door says: a status and one short line."""
+
+    status: int
+    text: str
+
+    def response(self) -> web.Response:
+        headers = {"X-Content-Type-Options": "nosniff"}
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        return web.Response(status=self.status, text=self.text + "\n", headers=headers)
+
+
+OK = Answer(200, "OK")
+
+
+async def alertmanager(request: web.Request) -> web.Response:
+    """Alertmanager's webhook: 200 only once it is durable; 4xx only for what can never become one."""
+    return await _counted(request, "alertmanager", _alertmanager)
+
+
+async def _alertmanager(request: web.Request, doors: Doors) -> Answer:
+    denied = _denied(request, doors.config.webhooks.alertmanager, "webhooks.alertmanager")
+    if denied is not None:
+        return denied
+    body = await request.read()
+    check_body(body)
+    return await _keep(doors, Message(Door.ALERTMANAGER, doors.clock.now(), body))
+
+
+async def sms77(request: web.Request) -> web.Response:
+    """What the gateway reports of calls; anything it may send is kept, and answered before it is understood."""
+    return await _counted(request, "sms77", _sms77)
+
+
+async def _sms77(request: web.Request, doors: Doors) -> Answer:
+    secret = doors.config.webhooks.report_token
+    if secret is not None and not _same(request.match_info["token"], secret.read()):
+        return Answer(404, "not found")
+    body = await request.read()
+    meta = {"content_type": request.headers.get("Content-Type", ""), "query": request.rel_url.raw_query_string}
+    read_reports(content_type=meta["content_type"], query=meta["query"], body=body)
+    return await _keep(doors, Message(Door.SMS77, doors.clock.now(), body, meta))
+
+
+async def keypress(request: web.Request) -> web.Response:
+    """The signed link of one call: whoever has it takes what the call told."""
+    return await _counted(request, "keypress", _keypress)
+
+
+async def _keypress(request: web.Request, doors: Doors) -> Answer:
+    call = signed_call(doors.link_secret(), request.match_info["token"])
+    if call is None:
+        return Answer(404, "not found")
+    return await _keep(doors, Message(Door.KEYPRESS, doors.clock.now(), call.encode()))
+
+
+async def _keep(doors: Doors, message: Message) -> Answer:
+    await doors.dispatch.submit(message)
+    return OK
+
+
+async def _counted(
+    request: web.Request, source: str, door: Callable[[web.Request, Doors], Awaitable[Answer]]
+) -> web.Response:
+    """Open `door`, turn what it raises into an answer, and count both."""
+    doors = request.app[DOORS]
+    started = time.perf_counter()
+    try:
+        answer = await door(request, doors)
+    except NotAWebhook as error:
+        answer = Answer(400, _line(str(error)))
+    except web.HTTPRequestEntityTooLarge:
+        answer = Answer(413, f"the body is larger than {BODY_LIMIT} bytes")
+    except StoreUnavailable as error:
+        log.error("a message could not be kept", extra=fields(source=source, err=str(error)))
+        answer = Answer(503, "cannot store it now, come again")
+    except CallbridgeError as error:
+        # A secret that cannot be read: nobody can be let in, and nothing may be lost for it.
+        log.error("a door is shut", extra=fields(source=source, err=str(error)))
+        answer = Answer(503, "cannot check credentials now, come again")
+    if answer.status not in (200, 503):
+        log.warning("turned away", extra=fields(source=source, code=answer.status, why=answer.text, sender=request.remote))
+    doors.metrics.webhooks_total.labels(source, str(answer.status)).inc()
+    doors.metrics.webhook_duration_seconds.labels(source).observe(time.perf_counter() - started)
+    return answer.response()
+
+
+def _denied(request: web.Request, secret: Secret | None, where: str) -> Answer | None:
+    """401 unless the request carries `Authorization: Bearer <secret>`; None where it may come in."""
+    if secret is None:
+        return None
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() in SCHEMES and _same(credentials.strip(), secret.read()):
+        return None
+    return Answer(401, f"wrong or no credentials: send Authorization: Bearer with the content of {where}.credentials_file")
+
+
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
+
+
+def _line(text: str) -> str:
+    """One short line, whatever a stranger's body made of the error."""
+    return " ".join(text.split())[:300]
+
+
+# --- for those who run it
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Prometheus text or OpenMetrics, as `Accept` asks for."""
+    doors = request.app[DOORS]
+    try:
+        await _gauges(doors)
+    except StoreUnavailable as error:
+        log.error("gauges are stale: the database cannot be read", extra=fields(err=str(error)))
+    body, content_type = doors.metrics.exposition(request.headers.get("Accept", ""))
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def _gauges(doors: Doors) -> None:
+    found = await doors.database.read(counts)
+    shown, now = doors.metrics, doors.clock.now()
+    for state in ("triggered", "acknowledged", "exhausted", "resolved"):
+        shown.incidents.labels(state).set(found.incidents.get(state, 0))
+    shown.calls_in_progress.set(found.calls_in_progress)
+    shown.inbox_waiting.set(found.inbox_waiting)
+    overdue = 0.0 if found.oldest_due is None else (now - found.oldest_due).total_seconds()
+    shown.oldest_due_seconds.set(max(overdue, 0.0))
+    world = doors.dispatch.world
+    for schedule in doors.config.schedules:
+        shown.oncall_people.labels(schedule).set(len(world.roster.on_call(schedule, now)))
+
+
+async def healthy(_request: web.Request) -> web.Response:
+    """The process is alive."""
+    return web.Response(text="OK\n")
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Work can be taken: started, not stopping, and the database takes it."""
+    doors = request.app[DOORS]
+    if not doors.ready:
+        return Answer(503, "starting or stopping").response()
+    if doors.database.failing:
+        try:
+            await doors.database.probe()
+        except StoreUnavailable as error:
+            return Answer(503, _line(f"no database: {error}")).response()
+    return OK.response()
+
+
+async def reload(request: web.Request) -> web.Response:
+    """Read the config again: 200, or 500 with everything that is wrong, and the old one stays in force."""
+    try:
+        await request.app[DOORS].reload()
+    except CallbridgeError as error:
+        return web.Response(status=500, text=f"failed to reload config: {error}\n")
+    return web.Response()

@@ -1,0 +1,162 @@
+"""The doors beside calls: hooks, SMS, number lookup, caller id validation. Nothing is sent and nobody is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from yarl import URL
+
+from bridge.simulator import dialect
+from bridge.simulator.dialect import Era, Reply
+from bridge.simulator.numbers import read_number
+from bridge.simulator.people import ScriptError
+from bridge.simulator.reception import wants_json
+from bridge.simulator.records import Hook, Received, TextMessage
+from bridge.simulator.reports import EVENTS, METHODS, dlr
+from bridge.simulator.voice import House, refusal
+from bridge.simulator.world import World
+
+RELOAD_LOCK = timedelta(seconds=180)  # the same SMS to the same number within it is not sent again (code 402)
+LONGEST_SMS = 1520
+SMS_PRICE = 0.075
+DELIVERY_SECONDS = 3.0
+
+
+def subscribe(
+    world: World, url: str, event: str = "all", method: str = "POST", headers: str = "", filter: str | None = None
+) -> Hook:
+    """A new subscription; raises ScriptError in the gateway's own words."""
+    if event not in EVENTS[world.account.era]:
+        raise ScriptError(f"Invalid event type ({event})")
+    if method.upper() not in METHODS:
+        raise ScriptError(f"Invalid request method ({method})")
+    if not _is_target(url):
+        raise ScriptError("Invalid URL")
+    hook = Hook(world.next_id("hook"), url, event, method.upper(), world.now(), headers, filter or None)
+    world.hooks[hook.id] = hook
+    world.stir()
+    return hook
+
+
+def hooks(house: House, received: Received) -> Reply:
+    """GET, POST, DELETE /hooks, and the older action=read, subscribe, unsubscribe."""
+    era = house.world.account.era
+    action = received.parameters.get("action") or _verb(era, received.method)
+    if action == "read":
+        return dialect.hooks(era, house.world.hooks.values())
+    if action == "subscribe":
+        return _subscribe(house.world, received.parameters)
+    if action == "unsubscribe":
+        return dialect.as_json(era, {"success": _unsubscribe(house.world, received.parameters)})
+    return dialect.not_subscribed(era, "Invalid action")
+
+
+def _verb(era: Era, method: str) -> str:
+    verbs = {"GET": "read", "POST": "subscribe", "DELETE": "unsubscribe"}
+    return verbs.get(method, "") if era is Era.SEVEN_2024 else ""
+
+
+def _subscribe(world: World, asked: Mapping[str, str]) -> Reply:
+    era, event = world.account.era, asked.get("event_type", "")
+    if era is Era.SMS77_2021 and event == "all" and "request_method" not in asked:
+        return dialect.not_subscribed(era, "Invalid event type (all)")  # as recorded in 2021
+    method, headers = asked.get("request_method", "POST"), asked.get("headers", "")
+    try:
+        hook = subscribe(world, asked.get("target_url", ""), event, method, headers, asked.get("event_filter"))
+    except ScriptError as error:
+        return dialect.not_subscribed(era, str(error))
+    return dialect.subscribed(era, hook.id)
+
+
+def _unsubscribe(world: World, asked: Mapping[str, str]) -> bool:
+    wanted = (asked.get("target_url"), asked.get("event_type"), asked.get("request_method", "POST"))
+    for hook in list(world.hooks.values()):
+        if str(hook.id) == asked.get("id") or (hook.url, hook.event, hook.method) == wanted:
+            del world.hooks[hook.id]
+            return True
+    return False
+
+
+def _is_target(url: str) -> bool:
+    try:
+        target = URL(url, encoded=True)
+    except ValueError:
+        return False
+    plain = url.isascii() and url.isprintable() and " " not in url
+    return plain and target.scheme in ("http", "https") and bool(target.host)
+
+
+def sms(house: House, received: Received) -> Reply:
+    """POST /sms: accepted, never sent; its delivery report follows. The same again within 180 s: 402."""
+    world, asked = house.world, received.parameters
+    number, text = read_number(asked.get("to", "")), asked.get("text", "")
+    code = _sms_objection(world, asked, number)
+    if code is not None or number is None:
+        return refusal(house, received, code or 202)
+    debug = world.account.sandbox or asked.get("debug") in ("1", "true")
+    message = TextMessage(str(world.next_id("sms")), number, asked.get("from", "SMS"), text, world.now())
+    if not debug:
+        world.messages.append(message)
+        world.note("sms", number, words="sent by the account")
+        world.spawn(_delivered(house, message))
+    account = world.account
+    json = wants_json(account.era, received)
+    return dialect.sms(account.era, message, price=SMS_PRICE, balance=account.balance, debug=debug, wants_json=json)
+
+
+def _sms_objection(world: World, asked: Mapping[str, str], number: str | None) -> int | None:
+    text = asked.get("text", "")
+    since = world.now() - RELOAD_LOCK
+    objections = (
+        (301, not asked.get("to", "").strip()),
+        (305, not text.strip()),
+        (401, len(text) > LONGEST_SMS),
+        (202, number is None),
+        (500, world.account.balance < SMS_PRICE),
+        (402, any((sent.to, sent.text) == (number, text) and sent.at > since for sent in world.messages)),
+    )
+    return next((code for code, wrong in objections if wrong), None)
+
+
+async def _delivered(house: House, message: TextMessage) -> None:
+    world = house.world
+    due = world.after(message.at, DELIVERY_SECONDS)
+    await world.sleep_until(due)
+    world.account.balance -= SMS_PRICE
+    house.courier.send(dlr(message.id, "DELIVERED", due))
+
+
+def lookup(house: House, received: Received) -> Reply:
+    """GET /lookup/format or /lookup?type=format, for German numbers; others are not known here."""
+    era, number = house.world.account.era, read_number(received.parameters.get("number", ""))
+    if number is None or not number.startswith("49"):
+        return dialect.as_json(era, {"success": False})
+    area, rest = number[2:5], number[5:]
+    found = {
+        "success": True,
+        "national": f"0{area} {rest}",
+        "international": f"+{number}",
+        "international_formatted": f"+49 {area} {rest}",
+        "country_name": "Germany",
+        "country_code": "49",
+        "country_iso": "DE",
+        "carrier": "T-Mobile",
+        "network_type": "mobile",
+    }
+    return dialect.as_json(era, found)
+
+
+def validate(house: House, received: Received) -> Reply:
+    """POST /validate_for_voice in its three forms; unlike the real one it calls nobody."""
+    account, written = house.world.account, received.parameters.get("number", "")
+    number = read_number(written)
+    if account.sandbox:
+        return dialect.as_json(account.era, {"success": True})
+    if number is None:
+        invalid = {"id": None, "sender": written, "formatted_output": None, "success": False}
+        return dialect.as_json(account.era, invalid | {"error": "The number is invalid.", "voice": False})
+    if account.verified is not None and number in account.verified:
+        known = {"id": 12345, "sender": number, "formatted_output": f"+{number}", "success": True}
+        return dialect.as_json(account.era, known | {"error": "The sender ID is already saved.", "voice": True})
+    return dialect.as_json(account.era, {"success": True, "code": "396177", "error": None})

@@ -1,0 +1,202 @@
+"""The metrics are those of the contract, closed, and there from the start."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from bridge import __version__
+from bridge.gateway import Operation
+from bridge.metrics import Metrics
+
+OUTCOMES = "answered no_answer failed refused unconfirmed cancelled"
+SOURCES = "alertmanager grafana sms77 keypress api"
+OPERATIONS = "voice journal hang_up balance hooks sms"
+REASONS = (
+    "number_invalid sender_invalid text_invalid parameter_unknown recipient_limit no_credit authentication carrier "
+    "gateway_error connection timeout unreadable duplicate"
+)
+
+# What the outside relies on: family, type, and each label with all of its values. Written out, not derived: changing a
+# word here breaks somebody's alert rules. Names are those of samples, without `callbridge_`.
+CONTRACT: list[tuple[str, str, dict[str, str]]] = [
+    ("webhooks_total", "counter", {"source": SOURCES, "code": "200 400 401 404 405 413 503"}),
+    ("webhook_duration_seconds", "histogram", {"source": SOURCES}),
+    ("incidents", "gauge", {"state": "triggered acknowledged exhausted resolved"}),
+    ("incidents_opened_total", "counter", {}),
+    ("incidents_closed_total", "counter", {"reason": "resolved resolved_by_hand no_news"}),
+    ("incidents_exhausted_total", "counter", {}),
+    ("pages_total", "counter", {"result": OUTCOMES}),
+    ("calls_total", "counter", {"outcome": OUTCOMES}),
+    ("calls_in_progress", "gauge", {}),
+    ("call_duration_seconds", "histogram", {}),
+    ("call_cost_euros_total", "counter", {}),
+    ("acknowledgements_total", "counter", {"by": "keypress reply answer hang_up web api silence"}),
+    ("time_to_call_seconds", "histogram", {}),
+    ("time_to_answer_seconds", "histogram", {}),
+    ("time_to_acknowledge_seconds", "histogram", {}),
+    ("gateway_requests_total", "counter", {"operation": OPERATIONS}),
+    ("gateway_requests_failed_total", "counter", {"operation": OPERATIONS, "reason": REASONS}),
+    ("gateway_request_duration_seconds", "histogram", {"operation": OPERATIONS}),
+    ("gateway_balance_euros", "gauge", {}),
+    ("reports_total", "counter", {"status": "initiated ringing in-progress completed no-answer failed unknown"}),
+    ("reports_unmatched_total", "counter", {}),
+    ("duplicates_suppressed_total", "counter", {"kind": "notification report acknowledgement"}),
+    ("oldest_due_seconds", "gauge", {}),
+    ("worker_last_pass_timestamp_seconds", "gauge", {}),
+    ("config_last_reload_successful", "gauge", {}),
+    ("config_last_reload_success_timestamp_seconds", "gauge", {}),
+    ("config_hash", "gauge", {}),
+]
+EXTRA = {"inbox_waiting", "inbox_failures_total", "speech_fallbacks_total", "nobody_there_total", "decisions_total"}
+OPEN = {"oncall_people", "build_info"}
+
+Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def scraped(metrics: Metrics) -> tuple[Samples, dict[str, str]]:
+    """What a scrape finds: the value of each series by family and labels, and the type of each family."""
+    body, _ = metrics.exposition("")
+    series: Samples = {}
+    types: dict[str, str] = {}
+    for family in parse_text(body.decode()):
+        for sample in family.samples:
+            name = sample.name.removeprefix("callbridge_")
+            types[name] = family.type
+            series.setdefault(name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return series, types
+
+
+@pytest.mark.parametrize(("name", "kind", "labels"), CONTRACT, ids=[name for name, _, _ in CONTRACT])
+def test_family_of_the_contract(metrics: Metrics, name: str, kind: str, labels: dict[str, str]) -> None:
+    """Every series of the contract is there before anything has happened, at 0, and no other."""
+    series, types = scraped(metrics)
+    sample = f"{name}_count" if kind == "histogram" else name
+
+    expected: set[tuple[tuple[str, str], ...]] = {()}
+    for label, values in sorted(labels.items()):
+        expected = {(*former, (label, value)) for former in expected for value in values.split()}
+
+    assert types[sample] == kind
+    assert set(series[sample]) == expected
+    if name != "gateway_balance_euros":
+        assert set(series[sample].values()) == {0.0}
+    assert hasattr(metrics, name)
+
+
+def test_nothing_beside_the_contract(metrics: Metrics) -> None:
+    """There is no family that nobody has written down, and no `_created` series."""
+    body, _ = metrics.exposition("")
+
+    names = {family.name for family in parse_text(body.decode()) if family.name.startswith("callbridge_")}
+    known = {name for name, _, _ in CONTRACT} | EXTRA | OPEN
+
+    assert names == {f"callbridge_{name.removesuffix('_total')}" for name in known}
+    assert b"_created" not in body
+
+
+def test_unknown_balance(metrics: Metrics) -> None:
+    """A balance that nobody has asked for yet is no number, so that no alert on a low balance fires."""
+    series, _ = scraped(metrics)
+
+    assert math.isnan(series["gateway_balance_euros"][()])
+
+
+def test_operations_are_the_gateways() -> None:
+    """The operations that are counted are those that the gateway's client knows."""
+    assert set(OPERATIONS.split()) == set(Operation)
+
+
+def test_build_info(metrics: Metrics) -> None:
+    """The build says its version and the Python that runs it."""
+    series, _ = scraped(metrics)
+
+    (labels,) = series["build_info"]
+
+    assert {"branch", "python_version", "revision", "version"} == set(dict(labels))
+    assert dict(labels)["version"] == __version__
+
+
+def test_process_start(metrics: Metrics) -> None:
+    """The start time of the process is told, which alerts on crash loops are made of."""
+    assert scraped(metrics)[0]["process_start_time_seconds"][()] > 0
+
+
+def test_config_in_force_and_refused(metrics: Metrics) -> None:
+    """A refused config changes only the flag: hash and time stay those of the one in force."""
+    loaded_at = datetime(2026, 11, 23, 6, 11, tzinfo=UTC)
+
+    metrics.config_in_force(2**48 - 1, loaded_at)
+    loaded, _ = scraped(metrics)
+    metrics.config_refused()
+    refused, _ = scraped(metrics)
+
+    assert loaded["config_last_reload_successful"][()] == 1
+    assert loaded["config_last_reload_success_timestamp_seconds"][()] == loaded_at.timestamp()
+    assert loaded["config_hash"][()] == 2**48 - 1
+    assert refused["config_last_reload_successful"][()] == 0
+    assert refused["config_hash"] == loaded["config_hash"]
+    assert (
+        refused["config_last_reload_success_timestamp_seconds"]
+        == loaded["config_last_reload_success_timestamp_seconds"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", "application/openmetrics-text"),
+        ("application/openmetrics-text;version=none", "application/openmetrics-text"),
+        ("text/plain;version=x;escaping=y", "text/plain; version=0.0.4; charset=utf-8"),
+    ],
+)
+def test_content_type(metrics: Metrics, accept: str, content_type: str) -> None:
+    """OpenMetrics is sent to who asks for it, text to everybody else, whatever the header says otherwise."""
+    assert metrics.exposition(accept)[1].startswith(content_type)
+
+
+@given(accept=st.text(alphabet="aopentxtmrics/-;=,.q01 é", max_size=60))
+def test_any_accept_header(accept: str) -> None:
+    """No Accept header breaks a scrape, and none comes back as a content type of its sender's choice."""
+    body, content_type = Metrics(CollectorRegistry()).exposition(accept)
+
+    assert b"callbridge_calls_total" in body
+    assert content_type.startswith(("text/plain; version=", "application/openmetrics-text; version="))
+
+
+def test_openmetrics_can_be_read(metrics: Metrics) -> None:
+    """The OpenMetrics exposition passes the strict parser, with the same counters in it."""
+    metrics.calls_total.labels(outcome="answered").inc()
+
+    body, _ = metrics.exposition("application/openmetrics-text; version=1.0.0")
+    read = parse_openmetrics(body.decode())  # type: ignore[no-untyped-call]  # the library gives it no types
+    families = {family.name: family for family in read}
+
+    assert {sample.value for sample in families["callbridge_calls"].samples} == {0.0, 1.0}
+
+
+def test_buckets_stand_where_things_happen(metrics: Metrics) -> None:
+    """A call answered after 12 seconds is told apart from one that took 18, and a webhook of 2 ms from one of 20."""
+    metrics.time_to_answer_seconds.observe(12)
+    metrics.time_to_answer_seconds.observe(18)
+    metrics.webhook_duration_seconds.labels(source="alertmanager").observe(0.002)
+    metrics.webhook_duration_seconds.labels(source="alertmanager").observe(0.02)
+
+    series, _ = scraped(metrics)
+
+    assert series["time_to_answer_seconds_bucket"][(("le", "15.0"),)] == 1
+    assert series["webhook_duration_seconds_bucket"][(("le", "0.01"), ("source", "alertmanager"))] == 1
