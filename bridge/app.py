@@ -24,7 +24,7 @@ from bridge.clock import Clock, SystemClock
 from bridge.config import Config
 from bridge.database import Database
 from bridge.dispatch import Dispatch, World
-from bridge.errors import CallbridgeError, ConfigError, Reason
+from bridge.errors import CallbridgeError, Reason
 from bridge.gateway import Dialect, Gateway, Operation
 from bridge.logs import conceal, fields
 from bridge.metrics import Metrics
@@ -253,12 +253,7 @@ def serve(options: Options) -> None:
     app = App(options)
     log.info("Starting callbridge", extra=fields(version=__version__))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        try:
-            runner.run(_with_signals(app))
-        except* ConfigError as group:
-            raise group.exceptions[0] from None
-        except* CallbridgeError as group:
-            raise group.exceptions[0] from None
+        runner.run(_with_signals(app))
 
 
 async def _with_signals(app: App) -> None:

@@ -161,7 +161,7 @@ def taken(call: Call, rules: Rules) -> By | None:
 
 def _ended(call: Call, report: Report, now: datetime) -> Call:
     outcome = FINAL[report.status]
-    talk = _possible(report.duration) if outcome is Outcome.ANSWERED else None
+    talk = _talked(call, report, now) if outcome is Outcome.ANSWERED else None
     answered_at = call.answered_at
     if outcome is Outcome.ANSWERED and answered_at is None:
         answered_at = now - timedelta(seconds=talk or 0.0)
@@ -177,6 +177,14 @@ def _ended(call: Call, report: Report, now: datetime) -> Call:
         cost=cost(report),
         reason="",
     )
+
+
+def _talked(call: Call, report: Report, now: datetime) -> float | None:
+    """Seconds on the phone: as told, else from the report that somebody picked up; None if neither came."""
+    told = _possible(report.duration)
+    if told is not None or call.answered_at is None:
+        return told
+    return max((now - call.answered_at).total_seconds(), 0.0)
 
 
 def _under_way(call: Call, report: Report, now: datetime) -> Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -95,6 +96,7 @@ class Receiver:
     url: str = ""
     letters: list[Letter] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    arrivals: asyncio.Queue[Letter] = field(default_factory=asyncio.Queue)
 
     def statuses(self, read: Callable[[Letter], Any] = lambda letter: letter.form["status"]) -> list[Any]:
         return [read(letter) for letter in self.letters]
@@ -112,6 +114,7 @@ class Receiver:
             body,
         )
         self.letters.append(letter)
+        self.arrivals.put_nowait(letter)
         return web.Response(status=self.answers.pop(0) if self.answers else 200)
 
 

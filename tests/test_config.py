@@ -431,6 +431,25 @@ def test_unreadable_files(tmp_path: Path) -> None:
     assert "UTF-8" in latin.what
 
 
+def test_names_too_long_for_a_file_system(tmp_path: Path) -> None:
+    """A path that no file system can hold is doubted like one that is missing, wherever it stands."""
+    long = "x" * 5000
+    text = f"templates: [{long}]\nschedules: {{s: {{ical: {{file: {long}}}}}}}\nstorage: {{url: sqlite:///{long}.db}}\n"
+    found = check(write(tmp_path, SMALL.replace("file: key", f"file: {long}1") + text))
+    assert {fault.where for fault in found} >= {"templates[0]", "schedules.s.ical.file", "gateway.api_key_file"}
+
+
+def test_a_secret_that_cannot_be_reached(tmp_path: Path) -> None:
+    """A secret that is empty, or whose folder is no folder, is doubted in words."""
+    (tmp_path / "key").write_text("")
+    path = write(tmp_path, SMALL)
+    (fault,) = about(check(path), "gateway.api_key_file")
+    assert "the file is empty" in fault.what
+    assert fault.what.endswith("until that is mended every call is refused")
+    (fault,) = about(check(write(tmp_path, SMALL.replace("file: key", "file: key/key"))), "gateway.api_key_file")
+    assert "cannot be read (Not a directory)" in fault.what
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     """Editors that put a mark before UTF-8 do no harm."""
     assert faults(write(tmp_path, "\ufeff" + SMALL)) == []

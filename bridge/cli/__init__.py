@@ -44,12 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 1
     except CallbridgeError as error:
-        print(f"callbridge: error: {error}", file=sys.stderr)
-        return 1
+        return _said(error)
+    except ExceptionGroup as group:
+        # Tasks that run side by side fail as a group; what an operator can mend is told as it would be alone.
+        known, rest = group.split(CallbridgeError)
+        if known is None or rest is not None:
+            raise
+        return _said(_first(known))
     except BrokenPipeError:
         # Whoever read our output has seen enough (`| head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -57,3 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _said(error: Exception) -> int:
+    print(error if isinstance(error, ConfigError) else f"callbridge: error: {error}", file=sys.stderr)
+    return 1
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -28,6 +28,7 @@ from bridge.config import Config
 from bridge.errors import CallbridgeError
 from bridge.schedule import Roster
 from bridge.simulator import Simulator, presses, sleeps
+from bridge.speech import shipped_templates
 
 RATE = 20.0
 TOKEN = "demo-report-token"
@@ -170,6 +171,7 @@ def _example(folder: Path) -> Path:
         example = Path(__file__).parents[1] / "config.example.yaml"
     path = folder / "callbridge.yaml"
     shutil.copy(example, path)
+    shutil.copytree(shipped_templates(), folder / "templates")
     secrets = folder / "secrets"
     secrets.mkdir()
     for name, secret in (("api_key", KEY), ("report_token", TOKEN), ("alertmanager_token", "demo-alertmanager-token")):

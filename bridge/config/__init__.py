@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from bridge.call import Rate
 from bridge.config.reading import check, load
 from bridge.config.schema import json_schema
 from bridge.config.settings import (
@@ -16,7 +17,6 @@ from bridge.config.settings import (
     Config,
     GatewaySettings,
     Limits,
-    Rate,
     Secret,
     Storage,
     Watchdog,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -38,11 +39,11 @@ def check_files(root: Node, folder: Path, faults: Faults) -> None:
             if node.text and not faults.below(place):
                 _check_secret(place, node, folder, consequence, faults)
     for place, node in select(root, "templates.#"):
-        if node.text and not resolved(folder, node.text).is_dir():
+        if node.text and not os.path.isdir(resolved(folder, node.text)):
             what = f"{shown(node.text)}: no such folder; until it is there the shipped templates are used"
             faults.tell(node.line, node.column, place, what, warning=True)
     for place, node in select(root, "schedules.*.ical.file"):
-        if node.text and not resolved(folder, node.text).is_file():
+        if node.text and not os.path.isfile(resolved(folder, node.text)):
             what = f"{shown(node.text)}: no such file; until it is there nobody is on call by it"
             faults.tell(node.line, node.column, place, what, warning=True)
     _check_database(root, folder, faults)
@@ -51,7 +52,7 @@ def check_files(root: Node, folder: Path, faults: Faults) -> None:
 def _check_secret(where: str, node: Node, folder: Path, consequence: str, faults: Faults) -> None:
     text = node.text or ""
     path = resolved(folder, text)
-    if _LIKE_A_KEY.fullmatch(text) and not path.exists():
+    if _LIKE_A_KEY.fullmatch(text) and not os.path.exists(path):
         # Refused, not doubted: as the name of a missing file it would go into every error and log from now on.
         what = "looks like the secret itself; write that into a file of its own, and the file's name here"
         faults.tell(node.line, node.column, where, what)
@@ -110,7 +111,7 @@ def _absolute(folder: Path, url: str, *, secret: bool) -> str:
     if name in ("", ":memory:") or "mode=memory" in query:
         raise ValueError("is a database in memory, which forgets every incident; write sqlite:///callbridge.db")
     path = resolved(folder, name)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{path} is a folder; write the path of a file in it")
     return f"sqlite:///{path}{question}{query}"
 

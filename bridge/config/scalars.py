@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 
-from bridge.config.settings import Rate
+from bridge.call import Rate
 
 UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 MILLISECONDS = {

@@ -131,8 +131,6 @@ def _wording(error: yaml.MarkedYAMLError) -> str:
         return "a tab; YAML indents with spaces only, replace it"
     if "mapping values are not allowed" in problem:
         return 'a ": " where no key can be; put the value into quotes, or look at the indentation'
-    if "found undefined alias" in problem:
-        return f"{problem}; write & and that name where the value is first given"
     context = f"{error.context}: " if error.context else ""
     return f"not YAML: {context}{problem}; look at the quotes, brackets and indentation here and just above"
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from bridge.call import Rate
 from bridge.config import scalars
-from bridge.config.settings import Dialect, Rate, Reports
+from bridge.config.settings import Dialect, Reports
 from bridge.schedule import Period, parse_period
 
 T = TypeVar("T")

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 # A key or a reply belongs to the newest call to its number that was alive this recently.
 REPLY_WINDOW = timedelta(hours=1)
 KEYPRESS_WINDOW = timedelta(minutes=10)
+# The other replica of an HA pair sends the same notification within Alertmanager's peer time-out: that is no repeat.
+TWIN_WINDOW = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,9 @@ def _told_again(ledger: Ledger, held: Held, listed: Sequence[Alert], news: bool)
         ledger.happen(held, Cleared())
         return
     if not any(alert.firing for alert in listed) and not news:
+        return
+    if not news and held.incident.state is State.EXHAUSTED and ledger.now - held.incident.news_at < TWIN_WINDOW:
+        ledger.effects.count("duplicates_suppressed_total", "notification")
         return
     decision = ledger.happen(held, Fired())
     if not news and decision.verdict is Verdict.REFRESHED:

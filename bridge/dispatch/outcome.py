@@ -26,6 +26,7 @@ TOLD_ALERTS = 20
 LOOK_UP_AFTER = timedelta(seconds=3)
 LOOK_UP_FOR = timedelta(seconds=60)
 LOOK_UP_EVERY = timedelta(seconds=10)
+LATE_WORD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,8 @@ def apply_report(ledger: Ledger, call: Call, report: Report) -> Call:
         # A call that still reports is alive: its time-out counts from the last word of it.
         moved = replace(moved, due_at=ledger.now + ledger.world.report_timeout)
     moved = _saved(ledger, moved)
+    if call.cost is None and moved.cost is not None:
+        ledger.effects.count("call_cost_euros_total", by=moved.cost)
     if moved.state is CallState.ENDED and (call.live or moved.outcome is not call.outcome):
         call_ended(ledger, moved, first=call.live)
     elif moved.live:
@@ -252,7 +255,7 @@ def finish(ledger: Ledger, call: Call, outcome: Outcome, reason: str) -> None:
 def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
     """A call is over: count it, end its pages, and tell the incidents. `first`: not a late correction of its outcome."""
     assert call.outcome is not None
-    by = taken(call, ledger.world.rules)
+    by = taken(call, ledger.world.rules) if first or _recent(call, ledger.now) else None
     carried = pages.pages_in(ledger.connection, call.id)
     ended = pages.end_pages(ledger.connection, call.id, call.outcome, ledger.now)
     ledger.line(Entry(ledger.now, call.outcome.value, call=call.id, who=call.person, note=call.reason))
@@ -267,6 +270,11 @@ def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
             ledger.acknowledged(held, by)
 
 
+def _recent(call: Call, now: datetime) -> bool:
+    """Whether a corrected outcome still says something of who has it now: days later it does not."""
+    return now - (call.requested_at or call.created_at) < LATE_WORD
+
+
 def _count(ledger: Ledger, call: Call, ended: int) -> None:
     effects, outcome = ledger.effects, call.outcome
     assert outcome is not None
@@ -274,7 +282,5 @@ def _count(ledger: Ledger, call: Call, ended: int) -> None:
     effects.count("pages_total", outcome.value, by=ended)
     if call.duration is not None:
         effects.observe("call_duration_seconds", call.duration)
-    if call.cost is not None:
-        effects.count("call_cost_euros_total", by=call.cost)
     if outcome is Outcome.ANSWERED and call.placed_at is not None and call.answered_at is not None:
         effects.observe("time_to_answer_seconds", (call.answered_at - call.placed_at).total_seconds())

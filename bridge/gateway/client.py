@@ -13,7 +13,15 @@ from typing import TypeVar
 import aiohttp
 
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, GatewayUncertain, Reason
-from bridge.gateway.records import harmless, read_balance, read_hooks, read_journal, read_subscribed, read_success
+from bridge.gateway.records import (
+    harmless,
+    read_balance,
+    read_hooks,
+    read_journal,
+    read_subscribed,
+    read_success,
+    read_unsubscribed,
+)
 from bridge.gateway.replies import Answer, read_placed
 from bridge.gateway.values import BERLIN, digits, readings
 from bridge.gateway.wire import Wire
@@ -227,8 +235,7 @@ class Gateway:
         """End a subscription; False if the gateway says that there was none; raises GatewayError."""
         newer = Way("DELETE", "/hooks", {"id": hook_id})
         older = Way("POST", "/hooks", form={"action": "unsubscribe", "id": hook_id})
-        done, _ = await self._ask_hooks(newer, older, read_success)
-        return done
+        return await self._ask_hooks(newer, older, read_unsubscribed)
 
     async def _ask_hooks(self, newer: Way, older: Way, read: Callable[[Answer], Read]) -> Read:
         first, second = (newer, older) if self._seven else (older, newer)

@@ -114,6 +114,14 @@ def read_success(answer: Answer) -> tuple[bool, str]:
     return body["success"], plain(body.get("error_message") or body.get("error"))
 
 
+def read_unsubscribed(answer: Answer) -> bool:
+    """Whether there was such a subscription; raises GatewayError, also when the gateway says that it cannot."""
+    done, told = read_success(answer)
+    if not done and told:
+        raise GatewayUnavailable(Reason.GATEWAY_ERROR, f"the gateway says: {told}")
+    return done
+
+
 def _other(answer: Answer, body: object) -> GatewayError:
     """Not what was asked for: a code in some wrapping, an object that says why not, or a stranger's page."""
     entry = body if isinstance(body, dict) else {"code": body}

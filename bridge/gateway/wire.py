@@ -121,7 +121,9 @@ class Wire:
         """The key, read anew for each request so that it can be changed; nothing of it may reach an error's text."""
         try:
             key = self._key().strip()
-        except (OSError, ValueError, CallbridgeError):
+        except CallbridgeError as error:
+            raise GatewayUnavailable(Reason.AUTHENTICATION, f"no API key: {error}") from None
+        except (OSError, ValueError):
             key = ""
         if not key or not key.isascii() or not key.isprintable():
             raise GatewayUnavailable(

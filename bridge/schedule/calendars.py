@@ -56,7 +56,7 @@ def read_calendar(ics: bytes, span_start: datetime, span_end: datetime, zone: Zo
     Series are unfolded with their exceptions (RRULE, RDATE, EXDATE, RECURRENCE-ID); cancelled events and those without
     any length are left out. All-day events and times without a zone are in `zone`, by the rule of `wallclock`; times
     with a zone are what RFC 5545 (3.3.5) says they are. Raises CalendarError if any event cannot be read: an event that
-    is silently dropped is a night without anybody.
+    is silently dropped is a night without anybody. How many bytes it is given is the caller's to bound.
     """
     try:
         calendar = _parse(ics)
@@ -82,6 +82,8 @@ def unknown(entries: Iterable[CalendarShift]) -> tuple[str, ...]:
 
 
 def _parse(ics: bytes) -> icalendar.Component:
+    if (events := ics.upper().count(b"BEGIN:VEVENT")) > MOST_EVENTS:
+        raise CalendarError(f"the calendar has {events} events, more than {MOST_EVENTS}")
     with _ZONES, warnings.catch_warnings():
         # It guesses what "/vendor/Europe/Berlin" means, rightly, and says so on standard error.
         warnings.simplefilter("ignore")
@@ -95,8 +97,6 @@ def _parse(ics: bytes) -> icalendar.Component:
 def _check(calendar: icalendar.Component, span_end: datetime) -> None:
     """Refuse what the libraries would pass over in silence or never come to an end with."""
     events = calendar.walk("VEVENT")
-    if len(events) > MOST_EVENTS:
-        raise CalendarError(f"the calendar has {len(events)} events, more than {MOST_EVENTS}")
     if sum("RRULE" in event for event in events) > MOST_SERIES:
         raise CalendarError(f"the calendar has more than {MOST_SERIES} events that recur")
     for event in events:

@@ -23,7 +23,7 @@ def ical_of(shifts: Sequence[Shift], name: str, people: Mapping[str, Person] | N
     calendar = icalendar.Calendar()
     calendar.add("prodid", "-//callbridge//on call//EN")
     calendar.add("version", "2.0")
-    calendar.add("x-wr-calname", name)
+    calendar.add("x-wr-calname", icalendar.vText(name))
     for shift in shifts:
         calendar.add_component(_event(shift, people or {}))
     return bytes(calendar.to_ical())

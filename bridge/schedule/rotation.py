@@ -71,10 +71,9 @@ def turn(rotation: Rotation, zone: ZoneInfo, now: datetime) -> int:
         return -1
     local = now.astimezone(zone).replace(tzinfo=None, fold=0)
     number = (local - rotation.start) // rotation.every.length
+    # When the wall clock shows an hour for the second time, what was handed over in the first pass stays handed over.
     while hand_over(rotation, zone, number + 1) <= now:
         number += 1
-    while hand_over(rotation, zone, number) > now:
-        number -= 1
     return number
 
 

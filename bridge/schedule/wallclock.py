@@ -25,7 +25,8 @@ def instant(local: datetime, zone: ZoneInfo) -> datetime:
     before, after = first.utcoffset(), second.utcoffset()
     if before is None or after is None or before >= after:
         return first.astimezone(UTC)
-    return change_between(second.astimezone(UTC), first.astimezone(UTC), zone)
+    # Clocks change on whole seconds, whatever fraction was asked for.
+    return change_between(second.astimezone(UTC).replace(microsecond=0), first.astimezone(UTC), zone)
 
 
 def change_between(low: datetime, high: datetime, zone: tzinfo | None) -> datetime:

@@ -19,6 +19,7 @@ Answers 200 with what was set, or 400 with {"error": "one line"}.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 
@@ -176,16 +177,19 @@ def _known_event(house: House, event: str) -> None:
 
 def _account(house: House, said: Said) -> object:
     account = house.world.account
-    for key, value in said.items():
-        if key == "era":
-            account.era = _era(value)
-        elif key in ("sandbox", "strict_parameters", "journal_at_end") and isinstance(value, bool):
-            setattr(account, key, value)
-        elif key in ("balance", "price") and isinstance(value, int | float) and not isinstance(value, bool):
-            setattr(account, key, float(value))
-        else:
-            raise ScriptError(f"{key} cannot be set to {value!r}")
+    for key, value in [(key, _setting(key, value)) for key, value in said.items()]:
+        setattr(account, key, value)
     return {"era": account.era.value, "balance": account.balance, "sandbox": account.sandbox}
+
+
+def _setting(key: str, value: object) -> object:
+    if key == "era":
+        return _era(value)
+    if key in ("sandbox", "strict_parameters", "journal_at_end") and isinstance(value, bool):
+        return value
+    if key in ("balance", "price") and type(value) in (int, float) and math.isfinite(float(str(value))):
+        return float(str(value))
+    raise ScriptError(f"{key} cannot be set to {value!r}")
 
 
 def _era(value: object) -> Era:

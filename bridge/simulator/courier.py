@@ -98,7 +98,7 @@ class Courier:
 
     async def _deliver(self, hook: Hook, report: Report, shape: str | None, delay: float, turn: asyncio.Lock) -> None:
         world = self._world
-        await world.sleep_until(world.after(world.now(), delay))
+        await world.sleep_until(world.after(report.at, delay))
         async with turn:
             done = await self._attempt(hook, report, shape, 1)
         for attempt, gap in enumerate(self._gaps(), start=2):

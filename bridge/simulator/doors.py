@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from bridge.simulator import dialect, neighbours, reception, voice
-from bridge.simulator.dialect import Reply
+from bridge.simulator.dialect import Era, Reply
 from bridge.simulator.records import Received
 from bridge.simulator.voice import House, refusal
 
@@ -28,13 +28,14 @@ _DOORS: tuple[tuple[str, str, str, Door], ...] = (
     ("/api/lookup/format", "GET", "lookup", neighbours.lookup),
     ("/api/validate_for_voice", "POST", "validate", neighbours.validate),
 )
+_SINCE_2024 = ("/api/voice/{id}/hangup", "/api/journal/voice", "/api/lookup/format")
 _BAD_GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
 
 
 def routes(house: House) -> list[web.RouteDef]:
     """The gateway's paths."""
     return [
-        web.route(method, path, _Desk(house, endpoint, door).answer)
+        web.route(method, path, _Desk(house, endpoint, door, newer=path in _SINCE_2024).answer)
         for path, methods, endpoint, door in _DOORS
         for method in methods.split()
     ]
@@ -43,16 +44,19 @@ def routes(house: House) -> list[web.RouteDef]:
 class _Desk:
     """Behind every door sits the same desk: only the clerk (`door`) differs."""
 
-    def __init__(self, house: House, endpoint: str, door: Door) -> None:
+    def __init__(self, house: House, endpoint: str, door: Door, *, newer: bool) -> None:
         self._house = house
         self._endpoint = endpoint
         self._door = door
+        self._newer = newer
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         world = self._house.world
         admission = await reception.read(request, world.account.key, world.now())
         world.requests.append(admission.received)
         world.stir()
+        if self._newer and world.account.era is not Era.SEVEN_2024:
+            return web.Response(status=404, text="404 Not Found")
         lost = await self._lost(request, "before")
         if lost is not None:
             return lost

@@ -122,8 +122,7 @@ class World:
         """
         try:
             async with asyncio.timeout(timeout):
-                while not predicate():
-                    self._raise_failure()
+                while not self._holds(predicate):
                     await self._changed.wait()
         except TimeoutError:
             story = "\n".join(line(event) for event in self.events[-40:])
@@ -155,6 +154,10 @@ class World:
             task.cancel()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=STOP_SECONDS)
+
+    def _holds(self, predicate: Callable[[], object]) -> bool:
+        self._raise_failure()
+        return bool(predicate())
 
     def _idle(self, task: asyncio.Task[None], now: datetime) -> bool:
         due, wakers = self._sleeping[task]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 
+from bridge.speech.languages import words_of
 from bridge.speech.markup import Element, elements
-from bridge.speech.words import Words, words_of
+from bridge.speech.words import Words
 
 SENTENCE_PAUSE = 0.4
 COMMA_PAUSE = 0.15

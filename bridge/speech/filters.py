@@ -43,7 +43,7 @@ def text_of(value: object) -> str:
         return value
     if value is None:
         return ""
-    if isinstance(value, bool | int | float | datetime | timedelta | Pairs | SortedPairs) or isinstance(value, tuple) and hasattr(value, "_fields"):
+    if isinstance(value, bool | int | float | datetime | timedelta | Pairs | SortedPairs) or (isinstance(value, tuple) and hasattr(value, "_fields")):
         return str(value)
     if isinstance(value, list | tuple):
         return join(value, ", ")
@@ -113,7 +113,7 @@ def _expand(replacement: str, found: Any) -> str:
 def _group(found: Any, name: str) -> str:
     known = found.re.groupindex
     key: int | str = int(name) if name.isdecimal() else name
-    if isinstance(key, int) and key > found.re.groups or isinstance(key, str) and key not in known:
+    if (isinstance(key, int) and key > found.re.groups) or (isinstance(key, str) and key not in known):
         return ""
     return found.group(key) or ""
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from bridge.speech.languages import base_of
 from bridge.speech.values import Kind
-from bridge.speech.words import base_of
 
 SUFFIX = ".j2"
 LARGEST_FILE = 1_000_000

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from bridge.speech.clean import plain
 from bridge.speech.cut import first_sentences
+from bridge.speech.languages import words_of
 from bridge.speech.say import say
 from bridge.speech.values import Subject, worst_first
 from bridge.speech.view import view_of
-from bridge.speech.words import Words, words_of
+from bridge.speech.words import Words
 
 LONGEST_NAME = 120
 LONGEST_SUMMARY = 300

@@ -25,9 +25,9 @@ from bridge.speech.budget import LONGEST_TEXT, RENDERING, short
 from bridge.speech.clean import legal
 from bridge.speech.cut import first_sentences
 from bridge.speech.filters import FILTERS, number_of, text_of
+from bridge.speech.languages import words_of
 from bridge.speech.pairs import Pairs
 from bridge.speech.say import host_of, say, spell
-from bridge.speech.words import words_of
 
 LONGEST_RANGE = 10_000
 MOST_CACHED = 1000
@@ -52,7 +52,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self, sources: Mapping[str, tuple[str, str]]) -> None:
         super().__init__(
             loader=_Sources(sources),
-            autoescape=_is_markup,  # noqa: S701 - TwiML and SSML are escaped, plain text has no markup at all
+            autoescape=_is_markup,
             undefined=StrictUndefined,
             finalize=_finalise,
             trim_blocks=True,
@@ -60,13 +60,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
             auto_reload=False,
             cache_size=MOST_CACHED,
         )
-        self.filters = {name: self.filters[name] for name in_BUILTIN_FILTERS} | FILTERS | SPEECH_FILTERS
+        self.filters = {name: self.filters[name] for name in _BUILTIN_FILTERS} | FILTERS | SPEECH_FILTERS
         self.filters |= {"_loop": _loop, "_short": _short, "_text": text_of}
         self.tests |= {"match": FILTERS["match"], "within": within}
         self.globals = {name: self.globals[name] for name in _BUILTIN_GLOBALS} | {"range": _range, "count": count}
 
     def _generate(self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False) -> str:
-        bounded = _Bounding().visit(source)
+        bounded = _Bounding(_is_markup(name)).visit(source)
         return super()._generate(bounded, name, filename, defer_init)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -110,13 +110,29 @@ class _Sources(BaseLoader):
 
 
 class _Bounding(NodeTransformer):
-    """Puts a meter into every loop and every joining of texts."""
+    """Puts a meter into every loop and every joining of texts, and keeps plain text and markup apart.
+
+    A macro's words count as escaped where it is called, so one of a text template would bring strangers' markup into TwiML.
+    """
+
+    def __init__(self, markup: bool) -> None:
+        self._markup = markup
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja2 calls it by the name of the node
         if node.recursive:
             raise TemplateSyntaxError("a recursive loop is not allowed here", node.lineno)
         node.iter = _filtered(node.iter, "_loop")
         return self.generic_visit(node)
+
+    def _visit_reference(self, node: nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends) -> nodes.Node:
+        if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
+            raise TemplateSyntaxError("name the other template itself, in quotes", node.lineno)
+        if _is_markup(node.template.value) != self._markup:
+            kind = "markup" if self._markup else "text"
+            raise TemplateSyntaxError(f'"{node.template.value}" cannot be used here: this template is {kind}', node.lineno)
+        return self.generic_visit(node)
+
+    visit_Include = visit_Import = visit_FromImport = visit_Extends = _visit_reference  # noqa: N815
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         node.nodes = [_filtered(part, "_text") for part in node.nodes]
@@ -214,6 +230,11 @@ def _sentence(value: object, longest: int = 240) -> str:
     return text if not text or text[-1] in ".!?…" else f"{text}."
 
 
+def _unended(value: object) -> str:
+    """Without the full stop at its end, so that the sentence can go on."""
+    return text_of(value).rstrip(".!?… ")
+
+
 def _first_up(value: object) -> str:
     text = text_of(value)
     return text[:1].upper() + text[1:]
@@ -234,5 +255,6 @@ SPEECH_FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "listing": _listing,
     "sentence": _sentence,
+    "unended": _unended,
     "first_up": _first_up,
 }

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from bridge.speech.clean import legal
-from bridge.speech.words import ABBREVIATIONS, ACRONYMS, NAMES, UNITS, Words, words_of
+from bridge.speech.languages import words_of
+from bridge.speech.words import ABBREVIATIONS, ACRONYMS, NAMES, UNITS, Words
 
 # Nobody listens longer than this to one label: about two minutes of speech.
 LONGEST = 2000
@@ -304,7 +305,7 @@ def _known(piece: str, lower: str) -> str:
 
 def _ordinary(part: str) -> str:
     """Digits with a nought in front are read one by one, and so are long ones."""
-    return digits(part) if part.isdecimal() and (part[0] == "0" and len(part) > 1 or len(part) > 5) else part
+    return digits(part) if part.isdecimal() and ((part[0] == "0" and len(part) > 1) or len(part) > 5) else part
 
 
 def _camel(word: str) -> list[str]:

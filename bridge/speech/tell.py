@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.alert import SEVERITY_RANKS, Alert
+from bridge.speech.languages import base_of, words_of
 from bridge.speech.values import Subject
-from bridge.speech.words import Pair, Words, base_of, words_of
+from bridge.speech.words import Pair, Words
 
 SHORTEST = timedelta(seconds=10)
 UNKNOWN_ROW = 3
@@ -22,7 +23,7 @@ def duration(length: timedelta, language: str, dative: bool = False) -> str:
     """
     words = words_of(language)
     if length < SHORTEST:
-        return words.moment
+        return words.moment_dative if dative else words.moment
     left = int(length.total_seconds())
     parts: list[str] = []
     for size, pair in words.durations_dative if dative else words.durations:
@@ -79,7 +80,8 @@ def tally(subjects: Sequence[Subject], total: int, language: str) -> str:
     if total == 1 and len(subjects) == 1:
         return _alerts(subjects[0], words)
     rows = Counter(_row(subject.worst) for subject in subjects)
-    return f"{_pair(total, words.incidents)}: {_kinds(rows, words.severities_alone, words, total - len(subjects))}"
+    kinds = _kinds(rows, words.severities_alone, words, total - len(subjects))
+    return words.phrases["incidents"].format(incidents=_pair(total, words.incidents), kinds=kinds)
 
 
 def _alerts(subject: Subject, words: Words) -> str:
