@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
@@ -25,7 +24,7 @@ from bridge.config import Config
 from bridge.database import Database
 from bridge.dispatch import Dispatch, World
 from bridge.errors import CallbridgeError, Reason
-from bridge.gateway import Dialect, Gateway, Operation
+from bridge.gateway import Dialect, Gateway, Operation, open_session
 from bridge.logs import conceal, fields
 from bridge.metrics import Metrics
 from bridge.schedule import Roster
@@ -69,7 +68,7 @@ class App:
         self.database = Database(loaded.storage.url)
         await self.database.start()
         try:
-            async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            async with open_session() as session:
                 self._session = session
                 await self._serve(loaded)
         finally:

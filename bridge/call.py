@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -81,7 +81,7 @@ class Report:
     status: CallStatus
     gateway_id: str | None = None
     foreign_id: str | None = None
-    recipient: str | None = None
+    recipient: str | None = field(default=None, repr=False)
     duration: float | None = None
     price: float | None = None
     cost: float | None = None

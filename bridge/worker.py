@@ -153,9 +153,8 @@ class Worker:
 
     async def _look_up(self, call: Call) -> None:
         """Was a request taken whose answer never came? Look before trying again."""
-        since = call.requested_at or call.created_at
         try:
-            row = await self.gateway.find(call.number, call.text, since, self._clock.now())
+            row = await self._find(call)
         except GatewayError as error:
             log.warning("cannot look up a call", extra=fields(call=call.id, reason=error.reason.value, err=str(error)))
             begun = await self._dispatch.not_found(call.id, sure=False)
@@ -166,6 +165,12 @@ class Worker:
             begun = await self._dispatch.not_found(call.id, sure=True)
         if begun is not None:
             await self._place(begun)
+
+    async def _find(self, call: Call) -> JournalRow | None:
+        """The row of a call whose gateway id is not known; never that of another call of ours to the same number."""
+        since = call.requested_at or call.created_at
+        others = await self._dispatch.gateway_ids_to(call.number, since - timedelta(hours=1))
+        return await self.gateway.find(call.number, call.text, since, self._clock.now(), known=others)
 
     async def _found(self, call: Call, row: JournalRow) -> None:
         log.info("call found in the gateway's journal", extra=fields(call=call.id, gateway_id=row.gateway_id))
@@ -188,12 +193,11 @@ class Worker:
 
     async def _rows(self, call: Call) -> tuple[JournalRow, ...]:
         if call.gateway_id is None:
-            since = call.requested_at or call.created_at
-            found = await self.gateway.find(call.number, call.text, since, self._clock.now())
+            found = await self._find(call)
             return () if found is None else (found,)
         since = call.created_at - timedelta(days=1)
         until = self._clock.now() + timedelta(days=1)
-        return await self.gateway.journal(number=None, since=since, until=until, gateway_id=call.gateway_id)
+        return await self.gateway.journal(number=call.number, since=since, until=until, gateway_id=call.gateway_id)
 
     # --- around it
 

@@ -109,7 +109,7 @@ class Line:
             "key": lambda: KEY + "\n",
             "sender": "+49 30 1234567",
             "ring_time": timedelta(seconds=30),
-            "timeout": timedelta(seconds=2),
+            "timeout": timedelta(seconds=10),
             "debug": False,
             "observe": lambda operation, seconds, reason: self.observed.append((operation, reason)),
         }

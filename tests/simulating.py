@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,7 +21,27 @@ START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 ALICE = "491711234567"
 BOB = "491717654321"
 KEY = "simulator-key"
+RECORDINGS = Path(__file__).parent / "data" / "gateway"
+ERAS = {Era.SMS77_2021: "2021.json", Era.SEVEN_2023: "2023.json"}
 ACCEPT_JSON = {"Accept": "application/json"}
+
+
+def recorded(era: Era, name: str) -> dict[str, str]:
+    """The response of that name in the recordings of that era."""
+    entries = json.loads((RECORDINGS / ERAS[era]).read_text())
+    response: dict[str, str] = next(entry["response"] for entry in entries if entry["name"] == name)
+    return response
+
+
+def shape(value: Any) -> Any:
+    """Names and types, with the order of the keys, without the values."""
+    if isinstance(value, dict):
+        return [(key, shape(member)) for key, member in value.items()]
+    if isinstance(value, list):
+        return [shape(member) for member in value[:1]]
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return "number"
+    return type(value).__name__
 
 
 @dataclass
@@ -87,6 +109,14 @@ class Letter:
     form: dict[str, str]
     json: Any
     body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "")
+
+    @property
+    def query_string(self) -> str:
+        return self.raw_path.partition("?")[2]
 
 
 @dataclass

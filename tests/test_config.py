@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,45 +14,16 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.config import Config, Rate, Secret, Storage, check, json_schema, load, redacted
-from bridge.config.__main__ import TARGET, written
+from bridge.config import Secret, Storage, check, load
 from bridge.config.not_yet import NOT_YET
 from bridge.config.scalars import duration
-from bridge.errors import CallbridgeError, ConfigError, Fault
+from bridge.errors import ConfigError
 from bridge.escalation import Policy, Step
-from bridge.route import match
-from bridge.schedule import Override, Period
+from tests.configuring import DATA, EXAMPLE, SMALL, about, faults, write
 
-ROOT = Path(__file__).parent.parent
-DATA = ROOT / "tests" / "data"
-EXAMPLE = ROOT / "config.example.yaml"
 EXPECT = re.compile(r"# expect: (\d+):(\d+): (.+?): (warning: )?(.*)")
-WRONG = sorted(path for path in DATA.glob("conf.*.yaml") if path.read_text().startswith("# expect:"))
+WRONG = sorted(path for path in DATA.glob("conf.*.yaml") if path.read_text(encoding="utf-8").startswith("# expect:"))
 GOOD = sorted(DATA.glob("conf.good.*.yaml"))
-
-SMALL = """
-gateway: {api_key_file: key}
-people: {alice: {phone: +49 171 1234567}}
-policies: {default: {steps: [{call: [alice]}]}}
-route: {policy: default}
-"""
-
-
-def write(folder: Path, text: str) -> Path:
-    """The file `callbridge.yaml` with `text` in `folder`."""
-    path = folder / "callbridge.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def faults(path: Path) -> list[Fault]:
-    """What keeps the file from being used."""
-    return [fault for fault in check(path) if not fault.warning]
-
-
-def about(found: tuple[Fault, ...], where: str) -> list[Fault]:
-    """What is told of one place."""
-    return [fault for fault in found if fault.where == where]
 
 
 def test_there_are_many_wrong_files() -> None:
@@ -140,123 +109,6 @@ def test_defaults(tmp_path: Path) -> None:
     assert config.hash == int.from_bytes(hashlib.md5(raw).digest()[:6], "little")
 
 
-def example() -> Config:
-    return load(EXAMPLE)
-
-
-def test_example_loads() -> None:
-    """The example loads as it is; only what lies beside it, or is for later versions, is doubted."""
-    later = {row.where.replace(".*", "") for row in NOT_YET}
-    for fault in check(EXAMPLE):
-        assert fault.warning, str(fault)
-        beside = "_file" in fault.where or fault.where.endswith(".file")
-        assert beside or fault.where.replace(".holidays", "") in later, str(fault)
-
-
-def test_example_says_what_the_contract_says() -> None:
-    """What the example sets arrives in the program's own types."""
-    config = example()
-    assert (config.timezone, config.region, config.language) == (ZoneInfo("Europe/Berlin"), "DE", "de-DE")
-    assert config.gateway.sender == "49301234567"
-    assert config.gateway.min_balance == 5.0
-    assert {key: person.phone for key, person in config.people.items()} == {
-        "alice": "+491711234567",
-        "bob": "+491717654321",
-    }
-    first, second = config.policies["default"].steps
-    assert (first.targets, first.wait, first.attempts) == (("primary",), timedelta(minutes=5), 2)
-    assert (second.targets, second.attempts) == (("alice", "bob"), 1)
-    assert config.policies["default"].rounds == 2
-    assert config.policies["nobody"].steps == ()
-    assert config.limits.calls_per_person == (
-        Rate(3, timedelta(minutes=15)),
-        Rate(7, timedelta(hours=1)),
-        Rate(15, timedelta(hours=3)),
-    )
-    assert config.watchdogs[0].every == timedelta(minutes=10)
-    assert config.alertmanagers[0].url == "http://alertmanager:9093"
-    assert config.templates == (ROOT / "templates",)
-
-
-def test_example_schedule() -> None:
-    """Local times of a rotation stay local; those of an override are instants by the schedule's zone."""
-    primary = example().schedules["primary"]
-    assert primary.timezone == ZoneInfo("Europe/Berlin")
-    rotation = primary.rotations[0]
-    assert (rotation.people, rotation.every) == (("alice", "bob"), Period(1, "w"))
-    assert rotation.start.isoformat() == "2026-01-05T09:00:00"
-    starts, ends = datetime(2026, 12, 23, 23, tzinfo=UTC), datetime(2026, 12, 26, 23, tzinfo=UTC)
-    assert primary.overrides == (Override("bob", starts, ends),)
-    ical = example().schedules["holidays"].ical
-    assert ical is not None
-    assert (ical.file, ical.url, ical.refresh) == (ROOT / "holidays.ics", None, timedelta(minutes=15))
-
-
-@pytest.mark.parametrize(
-    ("labels", "policies"),
-    [
-        ({"severity": "critical", "team": "db"}, ["default"]),
-        ({"severity": "critical", "team": "web"}, ["default"]),
-        ({"severity": "info"}, ["nobody"]),
-        ({}, ["nobody"]),
-    ],
-)
-def test_example_route(labels: dict[str, str], policies: list[str]) -> None:
-    """The example's tree sends alerts where its words say."""
-    assert [route.policy for route in match(example().route, labels)] == policies
-
-
-def test_example_shows_the_defaults(tmp_path: Path) -> None:
-    """Where the contract's example shows a default, the default and the example are the same."""
-    shown, default = example(), load(write(tmp_path, SMALL))
-    for key in ("api_url", "dialect", "ring_time", "timeout", "report_timeout", "reports", "max_concurrent_calls"):
-        assert getattr(shown.gateway, key) == getattr(default.gateway, key), key
-    assert shown.gateway.debug is default.gateway.debug is False
-    assert shown.storage.retention == default.storage.retention
-    assert shown.acknowledgement == default.acknowledgement
-    policy, plain = shown.policies["default"], default.policies["default"]
-    for key in ("acknowledged_for", "template", "urgent"):
-        assert getattr(policy, key) == getattr(plain, key), key
-    assert (policy.steps[0].wait, policy.steps[0].retry_after) == (plain.steps[0].wait, plain.steps[0].retry_after)
-    assert policy.steps[1] == Step(("alice", "bob"))
-
-
-def keys_of_schema(schema: dict[str, Any], node: dict[str, Any], seen: frozenset[str]) -> Iterator[str]:
-    """Every key that the JSON Schema knows, as `Section.key`, without going in circles."""
-    if "$ref" in node:
-        name = node["$ref"].rsplit("/", 1)[1]
-        if name in seen:
-            return
-        for key, value in schema["$defs"][name]["properties"].items():
-            yield f"{name}.{key}"
-            yield from keys_of_schema(schema, value, seen | {name})
-        return
-    for part in (*node.get("anyOf", ()), *filter(None, (node.get("items"), node.get("additionalProperties") or None))):
-        yield from keys_of_schema(schema, part, seen)
-
-
-def test_example_has_every_key() -> None:
-    """Every key of the schema stands in the example: in force, or, where it excludes another, in a comment."""
-    schema = json_schema()
-    keys = {f"File.{key}" for key in schema["properties"]}
-    for node in schema["properties"].values():
-        keys |= set(keys_of_schema(schema, node, frozenset()))
-    assert len(keys) > 80
-    text = EXAMPLE.read_text(encoding="utf-8")
-    force = re.sub(r"(^|\s)#.*", "", text)
-    commented = {"Storage.url_file", "Ical.url", "Route.match", "Route.match_re"}
-    for key in keys:
-        word = key.split(".")[1]
-        place = text if key in commented else force
-        assert re.search(rf"(^|[\s{{]){word}:", place, re.MULTILINE), f"{key} is not in {EXAMPLE.name}"
-
-
-def test_schema_of_editors_is_current() -> None:
-    """The committed JSON Schema is what the code says; else run `python -m bridge.config`."""
-    assert TARGET.read_text(encoding="utf-8") == written()
-    assert json.loads(written())["additionalProperties"] is False
-
-
 def test_anchors_and_merge_keys() -> None:
     """Aliases and merge keys mean what they mean to Alertmanager: explicit before merged, earlier before later."""
     config = load(DATA / "conf.good.anchors.yaml")
@@ -301,89 +153,6 @@ def test_empty_values_are_unset() -> None:
     assert config.webhooks.report_token is None
 
 
-def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
-    """Secrets, the database and templates are looked for from the file's folder; absolute paths stay."""
-    text = SMALL + "storage: {url: 'sqlite:////var/lib/c.db?timeout=3'}\ntemplates: [a, /b]\n"
-    config = load(write(tmp_path, text))
-    assert config.storage.url == "sqlite:////var/lib/c.db?timeout=3"
-    assert config.templates == (tmp_path / "a", Path("/b"))
-    assert config.gateway.api_key == Secret(tmp_path / "key")
-
-
-def test_url_from_a_file(tmp_path: Path) -> None:
-    """The database's URL may lie in a file of its own; what is wrong in there is told without showing it."""
-    path = write(tmp_path, SMALL + "storage: {url_file: database}\n")
-    (tmp_path / "database").write_text("sqlite:///other.db\n")
-    assert load(path).storage.url == f"sqlite:///{tmp_path}/other.db"
-    (tmp_path / "database").write_text("mysql://me:hush@db/callbridge\n")
-    (fault,) = faults(path)
-    assert fault.where == "storage.url_file"
-    assert "hush" not in str(fault)
-    (tmp_path / "database").write_text("postgresql://me:hush@db/callbridge\n")
-    refused = any(row.where == "storage.url" and row.fault for row in NOT_YET)
-    assert [fault.where for fault in faults(path)] == ["storage.url_file"] * refused
-    assert "hush" not in "".join(str(fault) for fault in check(path))
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
-        ("postgresql://db/callbridge", "postgresql://db/callbridge"),
-        ("postgresql://me:hush@db:5432/callbridge", "postgresql://me:<secret>@db:5432/callbridge"),
-        ("postgresql://me:hu@sh@db/callbridge?password=hush", "postgresql://me:<secret>@db/callbridge"),
-    ],
-)
-def test_no_password_is_shown(url: str, shown: str) -> None:
-    """A database's URL is shown without its password, and so is everything that holds it."""
-    assert redacted(url) == shown
-    assert "hush" not in repr(Storage(url, timedelta(days=1)))
-
-
-def test_secret_is_read_at_use(tmp_path: Path) -> None:
-    """A secret that changes is read anew, without the white space around it; its repr shows the path alone."""
-    path = tmp_path / "key"
-    path.write_text("  first\n")
-    secret = Secret(path)
-    assert secret.read() == "first"
-    path.write_text("second\n")
-    assert secret.read() == "second"
-    assert repr(secret) == f"Secret(path={path!r})"
-
-
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"", "empty"),
-        (b" \n", "empty"),
-        (b"\xff\xfe", "not UTF-8"),
-        (b"abc\r\nX-Evil: 1", "more than one line"),
-        (b"a" * 20_000, "more than one line"),
-        (None, "cannot read the secret: No such file"),
-    ],
-)
-def test_secret_that_cannot_be_used(tmp_path: Path, content: bytes | None, what: str) -> None:
-    """A secret that is missing, empty or no single line of text is an error that names the file, not the content."""
-    path = tmp_path / "key"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(CallbridgeError, match=what) as caught:
-        Secret(path).read()
-    assert str(path) in str(caught.value)
-    assert "Evil" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
-def test_secret_that_everybody_can_read(tmp_path: Path, mode: int, told: bool) -> None:
-    """A secret that the whole machine can read is doubted; one for the owner and their group is not."""
-    key = tmp_path / "key"
-    key.write_text("invented")
-    key.chmod(mode)
-    doubts = [str(fault) for fault in about(check(write(tmp_path, SMALL)), "gateway.api_key_file")]
-    assert any("everybody on this machine" in doubt for doubt in doubts) is told
-    assert "invented" not in "".join(doubts)
-
-
 @pytest.mark.parametrize(
     ("text", "what"),
     [
@@ -408,69 +177,13 @@ def test_not_yet_says_so(tmp_path: Path) -> None:
         "alertmanagers": "alertmanagers: [{url: http://localhost:9093}]",
         "storage.url": "storage: {url: postgresql://db/callbridge}",
     }
-    plain = {fault.what for fault in check(write(tmp_path, SMALL))}
+    empty = "watchdogs: []\nalertmanagers: []\nlimits: {budget_per_day: }\nwebhooks: {grafana: }\n"
+    plain = {fault.what for fault in check(write(tmp_path, SMALL + empty))}
     for row in NOT_YET:
         assert row.what not in plain
         if row.where in sections:
             told = [fault for fault in check(write(tmp_path, SMALL + sections[row.where])) if fault.what == row.what]
             assert [fault.warning for fault in told] == [not row.fault]
-
-
-def test_unreadable_files(tmp_path: Path) -> None:
-    """A missing file, a folder and a file that is no UTF-8 are faults with a place, like any other."""
-    (missing,) = check(tmp_path / "none.yaml")
-    assert str(missing).startswith(f"{tmp_path}/none.yaml:1:1: file: cannot be read: No such file")
-    (folder,) = check(tmp_path)
-    assert "Is a directory" in folder.what
-    path = tmp_path / "latin.yaml"
-    path.write_bytes("global: {}\npeople: {j: {name: Jörg}}\n".encode("latin-1"))
-    (long,) = check(Path("/dev/zero"))
-    assert "is longer than 16 MiB" in long.what
-    (latin,) = check(path)
-    assert (latin.line, latin.column) == (2, 21)
-    assert "UTF-8" in latin.what
-
-
-def test_names_too_long_for_a_file_system(tmp_path: Path) -> None:
-    """A path that no file system can hold is doubted like one that is missing, wherever it stands."""
-    long = "x" * 5000
-    text = f"templates: [{long}]\nschedules: {{s: {{ical: {{file: {long}}}}}}}\nstorage: {{url: sqlite:///{long}.db}}\n"
-    found = check(write(tmp_path, SMALL.replace("file: key", f"file: {long}1") + text))
-    assert {fault.where for fault in found} >= {"templates[0]", "schedules.s.ical.file", "gateway.api_key_file"}
-
-
-def test_a_secret_that_cannot_be_reached(tmp_path: Path) -> None:
-    """A secret that is empty, or whose folder is no folder, is doubted in words."""
-    (tmp_path / "key").write_text("")
-    path = write(tmp_path, SMALL)
-    (fault,) = about(check(path), "gateway.api_key_file")
-    assert "the file is empty" in fault.what
-    assert fault.what.endswith("until that is mended every call is refused")
-    (fault,) = about(check(write(tmp_path, SMALL.replace("file: key", "file: key/key"))), "gateway.api_key_file")
-    assert "cannot be read (Not a directory)" in fault.what
-
-
-def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
-    """Editors that put a mark before UTF-8 do no harm."""
-    assert faults(write(tmp_path, "\ufeff" + SMALL)) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("a: \x01\n", (1, 4)),
-        ('a: b\nc: "\\U00110000"\n', (2, 7)),
-        ('a: b\nc: "\\ud800"\n', (2, 4)),
-        ('a: b\nc: "\\0"\n', (2, 4)),
-        ("%YAML 9.9\n---\na: b\n", (1, 1)),
-        ("", (1, 1)),
-        ("# nothing\n", (1, 1)),
-    ],
-)
-def test_characters_that_cannot_be(tmp_path: Path, text: str, place: tuple[int, int]) -> None:
-    """Characters and escapes that no text can hold are told with their place."""
-    found = faults(write(tmp_path, text))
-    assert place in [(fault.line, fault.column) for fault in found]
 
 
 def test_no_secret_and_no_number_is_shown() -> None:

@@ -41,11 +41,12 @@ ERAS += [(Era.SEVEN_2024, Dialect.SEVEN), (Era.SEVEN_2024, Dialect.SMS77)]
 
 @dataclass
 class Line:
-    """A company, its clock, and one client of it."""
+    """A company, its clock, and one client of it; `hasty` is the same with little patience for an answer."""
 
     clock: ManualClock
     company: Simulator
     gateway: Gateway
+    hasty: Gateway
 
 
 @pytest.fixture
@@ -53,20 +54,20 @@ async def line(request: pytest.FixtureRequest) -> AsyncIterator[Line]:
     era, dialect = request.param
     clock = ManualClock(NOW)
     async with Simulator(clock, era=era, key=KEY, signing_key=SIGNING_KEY) as company, open_session() as session:
-        yield Line(
-            clock,
-            company,
-            Gateway(
+
+        def gateway(seconds: float) -> Gateway:
+            return Gateway(
                 session,
                 api_url=company.url,
                 dialect=dialect,
                 key=lambda: KEY,
                 sender=None,
                 ring_time=RING_TIME,
-                timeout=timedelta(seconds=0.5),
+                timeout=timedelta(seconds=seconds),
                 debug=False,
-            ),
-        )
+            )
+
+        yield Line(clock, company, gateway(10), gateway(0.3))
 
 
 every_era = pytest.mark.parametrize("line", ERAS, indirect=True, ids=[f"{era}-{dialect}" for era, dialect in ERAS])
@@ -93,7 +94,7 @@ async def test_a_call_whose_answer_is_lost_is_found(line: Line, fault: str) -> N
     """However the answer is lost, the call is uncertain and the logbook has it."""
     _break(line.company, fault)
     with pytest.raises(GatewayUncertain):
-        await line.gateway.place(CALL)
+        await (line.hasty if fault.startswith("hang") else line.gateway).place(CALL)
     row = await line.gateway.find(NUMBER, CALL.text, NOW, line.clock.now())
     assert row is not None
     assert row.gateway_id == str(line.company.calls[0].id)
@@ -105,7 +106,7 @@ async def test_a_call_that_was_never_requested_is_not_found(line: Line, fault: s
     """Where the company never had the request, the logbook does not make one up."""
     _break(line.company, fault)
     with pytest.raises(GatewayUncertain):
-        await line.gateway.place(CALL)
+        await (line.hasty if fault.startswith("hang") else line.gateway).place(CALL)
     assert await line.gateway.find(NUMBER, CALL.text, NOW, line.clock.now()) is None
 
 

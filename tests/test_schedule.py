@@ -26,6 +26,7 @@ from bridge.schedule import (
     parse_period,
     shifts,
 )
+from bridge.schedule.rotation import hand_overs, turn
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -279,6 +280,37 @@ def test_an_empty_schedule_is_one_gap(the: Schedule) -> None:
     """Without anybody the whole span is one gap, never nothing."""
     span = utc("2026-03-01 00:00"), utc("2026-06-01 00:00")
     assert shifts(the, *span) == gaps(the, *span) == (Shift("primary", None, *span, "nobody is on call"),)
+
+
+@pytest.mark.parametrize(
+    ("location", "start", "end", "night", "expected"),
+    [
+        ("Europe/Berlin", "01:00", "02:30", "2026-03-29 00:00", [("00:00", "01:00")]),
+        ("Europe/Berlin", "02:30", "04:00", "2026-03-29 00:00", [("01:00", "02:00")]),
+        ("Europe/Berlin", "02:15", "02:45", "2026-03-29 00:00", []),
+        ("Europe/Berlin", "01:30", "02:30", "2026-10-24 23:00", [("23:30", "00:30"), ("01:00", "01:30")]),
+        ("Europe/Berlin", "02:30", "03:00", "2026-10-24 23:00", [("00:30", "01:00"), ("01:30", "02:00")]),
+        ("Australia/Lord_Howe", "01:45", "02:15", "2026-04-04 14:00", [("14:45", "15:00"), ("15:15", "15:45")]),
+        ("Australia/Lord_Howe", "02:15", "03:00", "2026-10-03 15:00", [("15:30", "16:00")]),
+        ("America/Santiago", "00:00", "01:30", "2026-09-06 03:00", [("04:00", "04:30")]),
+        ("America/Santiago", "23:30", "24:00", "2026-04-05 02:00", [("02:30", "03:00"), ("03:30", "04:00")]),
+    ],
+)
+def test_intervals_in_the_nights_of_change(
+    location: str, start: str, end: str, night: str, expected: list[tuple[str, str]]
+) -> None:
+    """An interval follows the wall clock: what is left out is never active, what comes twice is active twice."""
+    interval = parse_interval([{"times": [{"start_time": start, "end_time": end}], "location": location}])
+    found = shifts(schedule(rotation("alice", active=(interval,))), utc(night), utc(night) + 4 * HOUR)
+    assert [(f"{one.starts:%H:%M}", f"{one.ends:%H:%M}") for one in found if one.person] == expected
+
+
+def test_before_its_start_a_rotation_hands_over_nothing() -> None:
+    """From long before the first hand-over is the start itself, and no turn is counted towards it."""
+    hourly = rotation("alice bob", "1h")
+    assert turn(hourly, BERLIN, utc("1990-01-01 00:00")) == -1
+    found = hand_overs(hourly, BERLIN, utc("1990-01-01 00:00"), utc("2026-01-05 10:00"))
+    assert list(found) == [utc("2026-01-05 08:00"), utc("2026-01-05 09:00")]
 
 
 def test_an_inactive_turn_is_counted() -> None:

@@ -100,6 +100,13 @@ def test_whole_days_are_days_of_the_schedule() -> None:
     assert rows(found) == [("03-27 11:00", "03-29 11:00", "carol")]
 
 
+def test_a_whole_day_is_found_by_any_of_its_hours() -> None:
+    """A short span far from UTC still finds the day that it lies in."""
+    ics = calendar("DTSTART;VALUE=DATE:20260328")
+    span = utc("2026-03-27 12:00"), utc("2026-03-27 13:00")
+    assert rows(read_calendar(ics, *span, ZoneInfo("Pacific/Auckland"))) == [("03-27 11:00", "03-28 11:00", None)]
+
+
 def test_a_calendars_own_zone_does_not_reach_the_next_calendar() -> None:
     """Two files may each define a zone of one name: each is read by its own."""
     outlook = (CALENDARS / "outlook.ics").read_bytes()
@@ -313,14 +320,14 @@ def test_an_exported_calendar_shows_names_and_gaps_but_no_number() -> None:
 
 
 def test_a_shift_keeps_its_uid() -> None:
-    """Exported again, later and with an override in its midst, a shift that began the same is the same event."""
+    """Exported again, with another end of the span and an override in its midst, a shift that began the same is the same event."""
 
     def uids(the: Schedule, days: int) -> list[str]:
         told = shifts(the, utc("2026-01-05 08:00"), utc("2026-01-05 08:00") + timedelta(days=days))
         return [line for line in ical_of(told, "x").decode().splitlines() if line.startswith("UID")]
 
     override = Override("carol", utc("2026-01-07 00:00"), utc("2026-01-08 00:00"))
-    first, later = uids(PRIMARY, 21), uids(Schedule("primary", BERLIN, (ROTATION,), (override,)), 28)
+    first, later = uids(PRIMARY, 20), uids(Schedule("primary", BERLIN, (ROTATION,), (override,)), 28)
     assert set(first) <= set(later)
     assert len(set(later)) == len(later) == 6
     assert uids(Schedule("other", BERLIN, (ROTATION,)), 21) != first

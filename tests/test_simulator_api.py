@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bridge.clock import ManualClock
 from bridge.errors import CallbridgeError
-from bridge.simulator import Auth, Era, Simulator, answers, barred, busy, fails, refused, sleeps
-from tests.simulating import ACCEPT_JSON, ALICE, BOB, KEY, START, simulated
+from bridge.simulator import Auth, Era, Simulator, presses, refused
+from tests.simulating import ACCEPT_JSON, ALICE, BOB, ERAS, KEY, START, recorded, shape, simulated
 
-RECORDINGS = Path(__file__).parent / "data" / "gateway"
-ERAS = {Era.SMS77_2021: "2021.json", Era.SEVEN_2023: "2023.json"}
 VOICE = {"to": ALICE, "text": "HI2U!"}
-
-
-def recorded(era: Era, name: str) -> dict[str, str]:
-    """The response of that name in the recordings of that era."""
-    entries = json.loads((RECORDINGS / ERAS[era]).read_text())
-    response: dict[str, str] = next(entry["response"] for entry in entries if entry["name"] == name)
-    return response
-
-
-def shape(value: Any) -> Any:
-    """Names and types, with the order of the keys, without the values."""
-    if isinstance(value, dict):
-        return [(key, shape(member)) for key, member in value.items()]
-    if isinstance(value, list):
-        return [shape(member) for member in value[:1]]
-    if isinstance(value, float | int) and not isinstance(value, bool):
-        return "number"
-    return type(value).__name__
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -106,79 +86,6 @@ async def test_the_text_reply_has_three_lines(era: Era, sandbox: bool, body: str
         answered = await line.ask("POST", "/voice", VOICE)
 
     assert (answered.body, answered.content_type) == (body, "text/plain; charset=utf-8")
-
-
-@pytest.mark.parametrize("era", ERAS)
-async def test_the_journal_has_the_rows_of_the_recording(era: Era) -> None:
-    """Completed, failed and barred calls stand in the journal as they were recorded, newest first, in Berlin time."""
-    async with simulated(era, balance=54.013) as line:
-        line.simulator.script(ALICE, answers(listens=8), *([fails(), barred()] if era is Era.SEVEN_2023 else []))
-        for _ in range(3):
-            await line.call()
-            await line.advance(60)
-        answered = await line.ask("GET", "/journal?type=voice")
-
-    rows, expected = json.loads(answered.body), recorded(era, "journal_voice")
-    assert answered.content_type == expected["content_type"]
-    assert [row["id"] for row in rows] == ["1003", "1002", "1001"]
-    shapes = [shape(row) for row in json.loads(expected["body"])]
-    assert all(shape(row) in shapes for row in rows)
-    assert (rows[2]["timestamp"], rows[2]["duration"], rows[2]["price"]) == ("2026-01-05 09:00:00", "8", "0.045")
-
-
-@pytest.mark.parametrize(
-    ("query", "ids"),
-    [
-        ("", "1003 1002 1001"),
-        ("?id=1002", "1002"),
-        ("?to=0171 7654321", "1003"),
-        ("?state=failed", "1002 1001"),
-        ("?limit=1&offset=1", "1002"),
-        ("?date_from=2026-01-06", "1003 1002"),
-        ("?date_to=2026-01-05", "1001"),
-        ("?date_from=2026-01-06&date_to=2026-01-06&to=491711234567", "1002"),
-        ("?date_from=2026-01-07", ""),
-    ],
-)
-async def test_the_journal_is_filtered(query: str, ids: str) -> None:
-    """By id, number in any form, state, and day as the clocks in Berlin show it."""
-    async with simulated() as line:
-        line.simulator.script(ALICE, busy())
-        line.simulator.script(BOB, sleeps())
-        await line.call(ALICE)
-        await line.advance(15 * 3600 - 1)  # 23:59:59 in Berlin
-        await line.advance(1)
-        await line.call(ALICE)
-        await line.call(BOB)
-        await line.advance(60)
-        answered = await line.ask("GET", f"/journal/voice{query}")
-
-    assert " ".join(row["id"] for row in json.loads(answered.body)) == ids
-    assert "foreign_id" not in answered.body
-
-
-async def test_the_journal_gives_a_hundred_rows_at_most() -> None:
-    """However many are asked for, one answer has a hundred; the rest is behind `offset`."""
-    async with simulated(balance=1000) as line:
-        for _ in range(101):
-            await line.call()
-        first = await line.ask("GET", "/journal/voice?limit=5000")
-        rest = await line.ask("GET", "/journal/voice?offset=100")
-
-    assert len(json.loads(first.body)) == 100
-    assert [row["id"] for row in json.loads(rest.body)] == ["1001"]
-
-
-async def test_a_journal_can_be_late() -> None:
-    """Nobody knows when a row appears; where it is at the end, a call under way is not to be found."""
-    async with simulated() as line:
-        line.simulator.account.journal_at_end = True
-        await line.call()
-        under_way = await line.ask("GET", "/journal/voice")
-        await line.advance(60)
-        over = await line.ask("GET", "/journal/voice")
-
-    assert (under_way.body, len(json.loads(over.body))) == ("[]", 1)
 
 
 @pytest.mark.parametrize(
@@ -394,3 +301,71 @@ async def test_only_loopback_is_listened_on(host: str) -> None:
     """A simulator that others could reach is refused, and the error says what to use."""
     with pytest.raises(CallbridgeError, match=r"use 127\.0\.0\.1"):
         await Simulator(ManualClock(START)).start(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.0.0.2"])
+async def test_any_name_of_loopback_will_do(host: str) -> None:
+    """The address that is returned is the one to ask, in either protocol; a port that is taken is said to be."""
+    async with Simulator(ManualClock(START)) as other, aiohttp.ClientSession() as session:
+        try:
+            url = await (simulator := Simulator(ManualClock(START))).start(host)
+        except CallbridgeError:
+            pytest.skip("this machine has no IPv6")
+        async with simulator, session.get(f"{url}/balance", params={"p": KEY}) as response:
+            assert await response.text() == "50.0"
+        port = int(other.url.rpartition(":")[2].partition("/")[0])
+        with pytest.raises(CallbridgeError, match=f"cannot listen on 127.0.0.1:{port}"):
+            await Simulator(ManualClock(START)).start(port=port)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"to": null}', b"\xff\xfe", b""])
+async def test_a_body_that_says_nothing_is_a_request_without_parameters(body: bytes) -> None:
+    """Broken JSON, a list, no text at all: the answer is that `to` is missing."""
+    async with simulated() as line, aiohttp.ClientSession() as session:
+        headers = {"X-Api-Key": KEY, "Content-Type": "application/json"}
+        async with session.post(f"{line.simulator.url}/voice", data=body, headers=headers) as response:
+            assert await response.text() == "301"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"text": "<" * 10_000},
+        {"text": "<Pause " * 1_400},
+        {"text": "x", "foreign_id": "\ud800"},
+        {"text": "x", "ringtime": "9" * 5_000},
+        {"text": '<Response><Gather action="http://[/">', "xml": "1"},
+        {"text": '<Response><Gather action="http://a:99999/">', "xml": "1"},
+        {"text": "x", "from": "9" * 5_000},
+        {"text": "x", "to": "9" * 5_000},
+    ],
+)
+@pytest.mark.parametrize("era", Era)
+async def test_odd_input_breaks_nothing(era: Era, form: dict[str, str]) -> None:
+    """Whatever a client sends is answered with HTTP 200 in good time, and no call's life fails of it."""
+    async with simulated(era) as line:
+        line.simulator.subscribe("http://127.0.0.1:1/x")
+        line.simulator.script(ALICE, presses("1"))
+        answered = await line.ask("POST", "/voice", json={"to": ALICE, **form}, timeout=aiohttp.ClientTimeout(total=2))
+        for _ in range(60):
+            await line.advance(10)
+
+    assert answered.status == 200
+
+
+@pytest.mark.parametrize("query", ["limit=" + "9" * 5_000, "offset=-1", "limit=0", "id=%00", "date_from=2026-99-99"])
+async def test_odd_questions_to_the_journal_are_answered(query: str) -> None:
+    """A limit, offset, id or day that is none is answered with a list."""
+    async with simulated() as line:
+        await line.call()
+        answered = await line.ask("GET", f"/journal/voice?{query}")
+
+    assert answered.body.startswith("[")
+
+
+async def test_a_list_of_recipients_in_json_is_several() -> None:
+    """JSON may say `to` as a list, and a flag as true."""
+    async with simulated() as line:
+        await line.ask("POST", "/voice", json={"to": [ALICE, BOB], "text": "x", "xml": True})
+
+    assert [(call.to, call.xml) for call in line.simulator.calls] == [(ALICE, True), (BOB, True)]

@@ -103,6 +103,8 @@ async def test_a_reset_forgets_everything() -> None:
     [
         ("people", b"{", "the body is not JSON"),
         ("people", b"\xff", "the body is not JSON"),
+        ("sms", b'{"from": "491711234567", "text": "\\ud800"}', "the body is not JSON"),
+        ("people", b"[" * 100_000, "the body is not JSON"),
         ("people", [], "the body must be a JSON object"),
         ("people", {}, "number is missing"),
         ("people", {"number": "Peter", "answers": ["sleeps"]}, "no telephone number"),

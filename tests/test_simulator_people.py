@@ -64,7 +64,7 @@ def test_a_short_form_is_read(script: str, answer: Answer) -> None:
         ("answers:after=soon", "after is 'soon', which is not a number"),
         ("answers:before=3", "it takes after, listens"),
         ("answers:after=-1", "cannot be negative"),
-        ("answers:after=nan", "seconds must be finite"),
+        ("answers:after=nan", "or more than a day"),
         ("presses:55", "'55' is not a key"),
         ("presses:", None),
         ("refused:0", "0 is not a code"),

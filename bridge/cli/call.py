@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 
-import aiohttp
-
 from bridge import config, logs
 from bridge.call import CallStatus
 from bridge.cli.serving import add_logging
@@ -17,7 +15,7 @@ from bridge.cli.words import Commands, add_command, add_config
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.errors import CallbridgeError
-from bridge.gateway import Dialect, Gateway, JournalRow, Request
+from bridge.gateway import Dialect, Gateway, JournalRow, Request, open_session
 from bridge.schedule import Person
 from bridge.store.ids import Ids
 
@@ -65,7 +63,7 @@ async def _call(loaded: Config, person: Person, tell: Callable[[str], None]) -> 
     if settings.api_key is None:
         raise CallbridgeError("gateway.api_key_file: there is none in the config")
     text = TEXTS["de" if person.language.lower().startswith("de") else "en"].format(name=person.name)
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+    async with open_session() as session:
         gateway = Gateway(
             session,
             api_url=settings.api_url,

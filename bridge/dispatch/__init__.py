@@ -181,6 +181,10 @@ class Dispatch:
         """The call with our id."""
         return await self._database.read(lambda connection: calls.get(connection, id_))
 
+    async def gateway_ids_to(self, number: str, since: datetime) -> list[str]:
+        """The gateway's ids of our calls to `number` since then."""
+        return await self._database.read(lambda connection: calls.gateway_ids_to(connection, number, since))
+
     async def wake_orphans(self) -> int:
         """At start: calls whose request was under way when the process died are looked up at once."""
         now = self._clock.now()

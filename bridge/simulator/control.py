@@ -115,7 +115,8 @@ def _not_from_a_page(request: web.Request) -> None:
 def _object(body: bytes) -> dict[str, object]:
     try:
         said = json.loads(body or b"{}")
-    except ValueError:
+        json.dumps(said, ensure_ascii=False).encode()  # half a surrogate pair could not be sent on
+    except (ValueError, RecursionError):
         raise ScriptError("the body is not JSON") from None
     if not isinstance(said, dict):
         raise ScriptError("the body must be a JSON object")

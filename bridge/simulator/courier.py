@@ -152,15 +152,15 @@ class Courier:
         assert self._session is not None, "the courier was not started"
         if letter.content_type:
             headers["Content-Type"] = letter.content_type
-        # The URL is signed, so it must go out exactly as it was written.
-        url = URL(letter.url, encoded=True)
         body = letter.body or None
         try:
+            # The URL is signed, so it must go out exactly as it was written.
+            url = URL(letter.url, encoded=True)
             async with self._session.request(
                 letter.method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return response.status, ""
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             # Only the kind: the text of the error would carry the receiver's URL, and with it its token.
             return None, type(error).__name__
 

@@ -16,7 +16,6 @@ Faults of a report:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -39,6 +38,7 @@ REPORT_KNOBS: Mapping[str, type] = dict.fromkeys(_REPORT_FLAGS, bool) | {
 }
 _WORDS = {"error_form": ERROR_FORMS, "report_shape": SHAPES}
 
+_MOST = 1e7  # of anything: four months of seconds
 _TAKES = {bool: "true or false", int: "a whole number", float: "a number of seconds", str: "a word"}
 
 Value = bool | int | float | str
@@ -122,4 +122,4 @@ def _checked(knob: str, value: object) -> Value:
 
 
 def _possible(value: Value) -> bool:
-    return isinstance(value, str) or 0 <= value < math.inf
+    return isinstance(value, str) or 0 <= value <= _MOST

@@ -81,10 +81,11 @@ def _unsubscribe(world: World, asked: Mapping[str, str]) -> bool:
 def _is_target(url: str) -> bool:
     try:
         target = URL(url, encoded=True)
+        port = target.port
     except ValueError:
         return False
     plain = url.isascii() and url.isprintable() and " " not in url
-    return plain and target.scheme in ("http", "https") and bool(target.host)
+    return plain and target.scheme in ("http", "https") and bool(target.host and port)
 
 
 def sms(house: House, received: Received) -> Reply:

@@ -9,9 +9,9 @@ HOME = "49"  # the account's country: a national number (0171 …) is one of it
 CHARACTERS_PER_SECOND = 15.0
 
 _NUMBER = re.compile(r"[+]?[0-9][0-9 ()/.-]*")
-_TAG = re.compile(r"<[^>]*>")
-_TWIML_PAUSE = re.compile(r"<Pause\b(?:[^>]*?\blength=[\"'](\d+)[\"'])?[^>]*>")
-_SSML_BREAK = re.compile(r"<break\b[^>]*?\btime=[\"'](\d+(?:\.\d+)?)(ms|s)[\"'][^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
+_TWIML_PAUSE = re.compile(r"<Pause\b(?:[^<>]*?\blength=[\"'](\d{1,4})[\"'])?[^<>]*>")
+_SSML_BREAK = re.compile(r"<break\b[^<>]*?\btime=[\"'](\d{1,6}(?:\.\d{1,6})?)(ms|s)[\"'][^<>]*>")
 
 
 def read_number(written: str) -> str | None:

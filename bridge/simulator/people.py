@@ -5,7 +5,6 @@ All durations are seconds of the simulated world. The plan of a call is pure: wh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +14,7 @@ from bridge.errors import CallbridgeError
 
 SET_UP_SECONDS = 1.0  # from the acceptance of a call until the phone rings
 LAST_WORD_SECONDS = 1.0  # from the key that is pressed until the receiver is put down
+LONGEST_SECONDS = 86_400.0
 REPLY_SECONDS = 5.0  # from the end of the call until the SMS is sent
 
 
@@ -67,8 +67,8 @@ class Answer:
     code: int = 403
 
     def __post_init__(self) -> None:
-        if not all(0 <= (seconds or 0) < math.inf for seconds in (self.after, self.listens)):
-            raise ScriptError(f"{self.kind.value}: seconds must be finite and cannot be negative")
+        if not all(0 <= (seconds or 0) <= LONGEST_SECONDS for seconds in (self.after, self.listens)):
+            raise ScriptError(f"{self.kind.value}: seconds cannot be negative or more than a day")
         if len(self.digit) != 1 or self.digit not in "0123456789*#":
             raise ScriptError(f"{self.kind.value}: {self.digit!r} is not a key of a telephone (0 to 9, *, #)")
         if not 0 < self.code < 1000:

@@ -60,13 +60,18 @@ async def signature_holds(request: web.Request, key: str, now: datetime, nonces:
     if given is None:
         return True
     timestamp, nonce = request.headers.get("X-Timestamp", ""), request.headers.get("X-Nonce", "")
-    fresh = timestamp.isascii() and timestamp.isdigit() and now.timestamp() - int(timestamp) <= SIGNATURE_SECONDS
-    if not fresh or nonce in nonces:
+    at = whole_number(timestamp)
+    if at is None or now.timestamp() - at > SIGNATURE_SECONDS or nonce in nonces:
         return False
     nonces.add(nonce)
     body = await request.read()
     made = signature(key, timestamp=timestamp, nonce=nonce, method=request.method, url=str(request.url), body=body)
     return hmac.compare_digest(made.encode(), given.lower().encode())
+
+
+def whole_number(said: str | None) -> int | None:
+    """A number of at most twelve digits, or None."""
+    return int(said) if said and said.isascii() and said.isdigit() and len(said) <= 12 else None
 
 
 def _parameters(body: bytes, content_type: str) -> dict[str, str]:
@@ -79,9 +84,9 @@ def _parameters(body: bytes, content_type: str) -> dict[str, str]:
 def _json_parameters(text: str) -> dict[str, str]:
     try:
         value = json.loads(text) if text.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return {str(key): _word(said) for key, said in value.items()} if isinstance(value, dict) else {}
+    return {_word(key): _word(said) for key, said in value.items()} if isinstance(value, dict) else {}
 
 
 def _word(value: object) -> str:
@@ -89,7 +94,8 @@ def _word(value: object) -> str:
         return str(int(value))
     if isinstance(value, list):
         return ",".join(_word(each) for each in value)
-    return "" if value is None else str(value)
+    # JSON may spell half a surrogate pair, which no encoding can carry on.
+    return "" if value is None else str(value).encode(errors="replace").decode()
 
 
 def _key(request: web.Request, query: Mapping[str, str], form: Mapping[str, str]) -> tuple[Auth, str]:

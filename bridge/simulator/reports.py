@@ -29,7 +29,8 @@ METHODS = ("POST", "GET", "JSON")
 SHAPE_OF = {"POST": "form", "GET": "get", "JSON": "json"}
 PRICE_PER_MINUTE = 0.045
 
-_GATHER = re.compile(r"<Gather\b[^>]*?\baction=[\"']([^\"'>]+)[\"']")
+_HEADER = re.compile(r"([A-Za-z0-9_-]+)\s*:\s*([\x20-\x7e]*)")
+_GATHER = re.compile(r"<Gather\b[^<>]*?\baction=[\"']([^\"'>]+)[\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +168,5 @@ def signed(key: str, letter: Letter, now: datetime, nonce: str) -> dict[str, str
 
 def own_headers(hook: Hook) -> dict[str, str]:
     """The headers a subscription asked for: one `Name: value` a line."""
-    pairs = (line.partition(":") for line in hook.headers.splitlines())
-    return {name.strip(): value.strip() for name, colon, value in pairs if colon and name.strip()}
+    lines = (_HEADER.fullmatch(line.strip()) for line in hook.headers.splitlines())
+    return {line[1]: line[2] for line in lines if line}

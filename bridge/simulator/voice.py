@@ -12,7 +12,7 @@ from bridge.simulator.dialect import PARAMETERS, Era, Recipient, Reply
 from bridge.simulator.exchange import Exchange
 from bridge.simulator.numbers import read_number
 from bridge.simulator.people import Kind
-from bridge.simulator.reception import wants_json
+from bridge.simulator.reception import wants_json, whole_number
 from bridge.simulator.records import PhoneCall, Received
 from bridge.simulator.world import SHARED_NUMBER, World
 
@@ -94,7 +94,7 @@ def _sender_allowed(verified: frozenset[str] | None, sender: str) -> bool:
 
 
 def _ring_time_allowed(said: str | None) -> bool:
-    return said is None or (said.isascii() and said.isdigit() and int(said) in RING_TIMES)
+    return said is None or whole_number(said) in RING_TIMES
 
 
 def _sender(asked: Mapping[str, str]) -> str:
@@ -122,7 +122,7 @@ def _recipient(house: House, received: Received, number: str | None, debug: bool
         house.world.note("refuse", number, words=f"code {answer.code}")
         return Recipient(number, None, answer.code)
     era, asked = house.world.account.era, received.parameters
-    ring_time = asked.get("ringtime", "") if era is not Era.SMS77_2021 else ""
+    ring_time = whole_number(asked.get("ringtime")) if era is not Era.SMS77_2021 else None
     call = house.exchange.connect(
         number,
         answer,
@@ -130,7 +130,7 @@ def _recipient(house: House, received: Received, number: str | None, debug: bool
         text=asked["text"],
         xml=asked.get("xml") in ("1", "true"),
         foreign_id=asked.get("foreign_id") if era is Era.SEVEN_2024 else None,
-        ring_time=float(ring_time) if ring_time.isascii() and ring_time.isdigit() else house.world.account.ring_time,
+        ring_time=float(ring_time) if ring_time in RING_TIMES else house.world.account.ring_time,
         request=received,
     )
     return Recipient(number, call.id)
@@ -159,8 +159,8 @@ def journal(house: House, received: Received) -> Reply:
     voice = received.path.rstrip("/").endswith("/voice") or asked.get("type") == "voice"
     rows = [call for call in reversed(house.world.calls) if voice and _in_journal(call, account.journal_at_end)]
     found = [call for call in rows if _matches(call, asked)]
-    offset = _count(asked.get("offset"), 0)
-    limit = min(max(_count(asked.get("limit"), LONGEST_JOURNAL), 1), LONGEST_JOURNAL)
+    offset = whole_number(asked.get("offset")) or 0
+    limit = min(whole_number(asked.get("limit")) or LONGEST_JOURNAL, LONGEST_JOURNAL)
     return dialect.journal(account.era, found[offset : offset + limit])
 
 
@@ -178,7 +178,3 @@ def _matches(call: PhoneCall, asked: Mapping[str, str]) -> bool:
         and (not _DAY.fullmatch(earliest) or earliest <= day)
         and (not _DAY.fullmatch(latest) or day <= latest)
     )
-
-
-def _count(said: str | None, otherwise: int) -> int:
-    return int(said) if said and said.isascii() and said.isdigit() else otherwise

@@ -1,4 +1,4 @@
-"""Strangers' text made harmless: no control characters, nothing that a gateway or an XML parser could take for markup."""
+"""Strangers' text made harmless: no control characters, nothing that could be taken for markup."""
 
 from __future__ import annotations
 

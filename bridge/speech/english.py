@@ -6,7 +6,16 @@ from bridge.speech.words import Words, regular, same
 
 _ENGLISH_SIZES = "byte=byte,kilobyte=kilobyte,megabyte=megabyte,gigabyte=gigabyte,terabyte=terabyte,petabyte=petabyte"
 _ENGLISH_BINARY = "kibibyte=kibibyte,mebibyte=mebibyte,gibibyte=gibibyte,tebibyte=tebibyte,pebibyte=pebibyte"
-_ENGLISH_RATES = ("byte", "kilobyte", "megabyte", "gigabyte", "kibibyte", "mebibyte", "gibibyte", "kilobit", "megabit", "gigabit")
+_ENGLISH_RATES = (
+    "byte", "kilobyte", "megabyte", "gigabyte", "kibibyte", "mebibyte", "gibibyte", "kilobit", "megabit", "gigabit",
+    "request",
+    "operation",
+)  # fmt: skip
+
+_DURATIONS = (
+    (86400, ("1 day", "days")), (3600, ("1 hour", "hours")), (60, ("1 minute", "minutes")),
+    (1, ("1 second", "seconds")),
+)  # fmt: skip
 
 ENGLISH = Words(
     tag="en-US",
@@ -27,11 +36,11 @@ ENGLISH = Words(
         "port": "port", "ending": "ending in", "address": "IP version 6 address ending in", "version": "version",
         "minus": "minus",
         "plus": "plus", "of": "of", "to": "to", "infinite": "infinite", "no number": "not a number", "root": "slash",
-        "id": "an ID ending in", "times": "times",
+        "id": "an ID ending in", "power": "to the power of",
     },
     units={
-        **regular("degree=degree,nanosecond=nanosecond,microsecond=microsecond,millisecond=millisecond,second=second,minute=minute"),
-        **regular("hour=hour,day=day,week=week,year=year,volt=volt,millivolt=millivolt,ampere=amp,watt=watt,kilowatt=kilowatt"),
+        **regular("degree=degree,nanosecond=nanosecond,microsecond=microsecond,millisecond=millisecond,second=second"),
+        **regular("minute=minute,hour=hour,day=day,week=week,year=year,volt=volt,millivolt=millivolt,ampere=amp,watt=watt,kilowatt=kilowatt"),
         **regular("megawatt=megawatt,kilowatt_hour=kilowatt hour,decibel=decibel,euro=euro,dollar=dollar"),
         **regular(_ENGLISH_SIZES),
         **regular(_ENGLISH_BINARY),
@@ -43,10 +52,8 @@ ENGLISH = Words(
         "query_s": ("query per second", "queries per second"),
     },
     scales=((1e12, ("trillion", "trillion")), (1e9, ("billion", "billion")), (1e6, ("million", "million"))),
-    durations=((86400, ("1 day", "days")), (3600, ("1 hour", "hours")), (60, ("1 minute", "minutes")), (1, ("1 second", "seconds"))),
-    durations_dative=(
-        (86400, ("1 day", "days")), (3600, ("1 hour", "hours")), (60, ("1 minute", "minutes")), (1, ("1 second", "seconds"))
-    ),
+    durations=_DURATIONS,
+    durations_dative=_DURATIONS,
     moment="a few seconds",
     moment_dative="a few seconds",
     severities=(

@@ -21,7 +21,7 @@ from jinja2.exceptions import FilterArgumentError, SecurityError
 from markupsafe import Markup
 
 from bridge.speech.budget import LONGEST_TEXT, RENDERING, short
-from bridge.speech.pairs import Pairs, SortedPairs
+from bridge.speech.pairs import Pair, Pairs, SortedPairs
 
 _WORD = re.compile(r"\w+(?:['’.:·]\w+)*")
 _EXPANSION = re.compile(r"\$(?:(\$)|\{(\w+)\}|(\w+))", re.ASCII)
@@ -29,12 +29,14 @@ _STRIP_TAGS = re.compile(r"<[^<>]*>")
 _MOST_MEMBERS = 10_000
 
 # Go's reference time, Mon Jan 2 15:04:05 MST 2006, part by part; the longer spellings first.
-_GO_LAYOUT = (
-    ("2006", "%Y"), ("January", "%B"), ("Jan", "%b"), ("Monday", "%A"), ("Mon", "%a"), ("MST", "%Z"), ("Z07:00", "%:z"),
-    ("-07:00", "%:z"), ("-0700", "%z"), ("15", "%H"), ("01", "%m"), ("02", "%d"), ("03", "%I"), ("04", "%M"), ("05", "%S"),
-    ("06", "%y"), ("PM", "%p"), ("_2", "%e"), ("1", "%-m"), ("2", "%-d"), ("3", "%-I"), ("4", "%-M"), ("5", "%-S"),
-)  # fmt: skip
-_GO_PART = re.compile("|".join(re.escape(part) for part, _ in _GO_LAYOUT))
+_GO_LAYOUT = {
+    "2006": "%Y", "January": "%B", "Jan": "%b", "Monday": "%A", "Mon": "%a", "MST": "%Z", "Z07:00": "%:z",
+    "-07:00": "%:z",
+    "-0700": "%z", "15": "%H", "01": "%m", "02": "%d", "03": "%I", "04": "%M", "05": "%S", "06": "%y", "PM": "%p",
+    "_2": "%e",
+    "1": "%-m", "2": "%-d", "3": "%-I", "4": "%-M", "5": "%-S",
+}  # fmt: skip
+_GO_PART = re.compile("|".join(map(re.escape, _GO_LAYOUT)))
 
 
 def text_of(value: object) -> str:
@@ -43,7 +45,7 @@ def text_of(value: object) -> str:
         return value
     if value is None:
         return ""
-    if isinstance(value, bool | int | float | datetime | timedelta | Pairs | SortedPairs) or (isinstance(value, tuple) and hasattr(value, "_fields")):
+    if isinstance(value, bool | int | float | datetime | timedelta | Pairs | SortedPairs | Pair):
         return str(value)
     if isinstance(value, list | tuple):
         return join(value, ", ")
@@ -52,14 +54,20 @@ def text_of(value: object) -> str:
 
 def title(value: object) -> str:
     """Every word with a capital and the rest small, as x/text's cases.Title: "it's HTTP" is "It's Http"."""
-    return _WORD.sub(lambda match: match[0][:1].title() + match[0][1:].lower(), text_of(value))
+    return _WORD.sub(lambda match: _titled(match[0]), text_of(value))
+
+
+def _titled(word: str) -> str:
+    """`3rd` is "3Rd": what gets the capital is the first letter, wherever it stands."""
+    first = next((at for at, character in enumerate(word) if character.isalpha()), 0)
+    return word[:first] + word[first : first + 1].title() + word[first + 1 :].lower()
 
 
 def join(values: Iterable[object], separator: str = "", attribute: str | None = None) -> str:
     parts: list[str] = []
     size = 0
     for value in values:
-        if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        if isinstance(value, list | tuple) and not isinstance(value, Pair | SortedPairs):
             raise FilterArgumentError("a list within a list cannot be joined")
         parts.append(text_of(getattr(value, attribute) if attribute in ("name", "value") else value))
         size += len(parts[-1]) + len(separator)
@@ -81,7 +89,7 @@ def match(value: object, pattern: str) -> bool:
 
 
 def re_replace_all(value: object, pattern: str, replacement: str) -> str:
-    """All matches of RE2 `pattern` replaced; `$1`, `${1}`, `${name}` and `$$` as in Go (`$1x` is the group "1x": empty)."""
+    """All matches of RE2 `pattern` replaced; `$1`, `${1}`, `$$` as in Go (`$1x` is the group "1x": empty)."""
     text = text_of(value)
     parts: list[str] = []
     done = size = 0
@@ -111,11 +119,9 @@ def _expand(replacement: str, found: Any) -> str:
 
 
 def _group(found: Any, name: str) -> str:
-    known = found.re.groupindex
-    key: int | str = int(name) if name.isdecimal() else name
-    if (isinstance(key, int) and key > found.re.groups) or (isinstance(key, str) and key not in known):
-        return ""
-    return found.group(key) or ""
+    if name.isdecimal():
+        return (found.group(int(name)) or "") if int(name) <= found.re.groups else ""
+    return (found.group(name) or "") if name in found.re.groupindex else ""
 
 
 def sorted_pairs(pairs: Pairs) -> SortedPairs:
@@ -144,26 +150,18 @@ def _pairs(value: object) -> Pairs:
 
 def date(moment: datetime, layout: str) -> str:
     """The time in a layout of Go ("2006-01-02 15:04") or, if it has a `%`, of strftime ("%d.%m. %H:%M")."""
-    return moment.strftime(short(layout) if "%" in layout else _from_go(layout)) if "%" in layout else _go_date(moment, layout)
-
-
-def _from_go(layout: str) -> str:
-    names_by_part = dict(_GO_LAYOUT)
-    return _GO_PART.sub(lambda part: names_by_part[part[0]], layout.replace("%", "%%"))
-
-
-def _go_date(moment: datetime, layout: str) -> str:
-    formatted = _GO_PART.sub(lambda part: _go_part(moment, part[0]), layout)
-    return formatted
+    if "%" in layout:
+        return moment.strftime(short(layout))
+    return _GO_PART.sub(lambda part: _go_part(moment, part[0]), layout)
 
 
 def _go_part(moment: datetime, part: str) -> str:
-    code = dict(_GO_LAYOUT)[part]
+    code = _GO_LAYOUT[part]
     if code == "%:z":
         offset = moment.strftime("%z")
         return "Z" if part.startswith("Z") and offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"
     if code.startswith("%-"):
-        return moment.strftime("%" + code[2:]).lstrip("0") or "0"
+        return moment.strftime(f"%{code[2:]}").lstrip("0") or "0"
     return moment.strftime(code)
 
 
@@ -175,9 +173,17 @@ def tz(moment: datetime, name: str) -> datetime:
 
 
 def to_date(value: object, layout: str) -> datetime:
-    """The time written in `value`; without an offset in it, UTC."""
-    parsed = datetime.strptime(text_of(value), layout if "%" in layout else _from_go(layout).replace("%-", "%").replace("%:z", "%z"))  # noqa: DTZ007
+    """The time written in `value`, in a layout as `date` has it; without an offset in it, UTC."""
+    pattern = layout if "%" in layout else _GO_PART.sub(lambda part: _parsing_code(part[0]), layout)
+    try:
+        parsed = datetime.strptime(text_of(value), pattern)  # noqa: DTZ007 - the next line gives it its zone
+    except ValueError as error:
+        raise FilterArgumentError(str(error)) from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _parsing_code(part: str) -> str:
+    return _GO_LAYOUT[part].replace("%-", "%").replace("%:z", "%z").replace("%e", "%d")
 
 
 def since(moment: datetime) -> timedelta:
@@ -208,12 +214,12 @@ def _long_duration(number: float) -> str:
 
 
 def _short_duration(number: float) -> str:
-    prefix = ""
-    for prefix in "munpfazy":
-        number *= 1000
-        if abs(number) >= 1:
-            break
-    return f"{number:.4g}{prefix}s"
+    """Below a second: the first of milli, micro, nano … that makes it one at least."""
+    power, prefix = next(
+        ((power, prefix) for power, prefix in enumerate("munpfaz", start=1) if abs(number) * 1000.0**power >= 1),
+        (8, "y"),
+    )
+    return f"{number * 1000.0**power:.4g}{prefix}s"
 
 
 def number_of(value: object) -> float:

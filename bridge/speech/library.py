@@ -17,7 +17,9 @@ MOST_FILES = 1000
 EXTENSIONS: Mapping[str, Kind] = {"txt": Kind.TEXT, "xml": Kind.XML, "ssml": Kind.SSML}
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
+_TAG = r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"
+_LANGUAGE = re.compile(_TAG + r"\Z")
+_FILE = re.compile(rf"([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*?)(?:\.{_TAG})?\.(?:txt|xml|ssml)\.j2\Z")
 
 
 def shipped_templates() -> Path:
@@ -29,7 +31,7 @@ def shipped_templates() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One template file: its `name` inside the folder, its kind, and the language tag in its name ("" if it has none)."""
+    """One template file: its `name` inside the folder, its kind, and the language tag in that name, if it has one."""
 
     name: str
     path: Path
@@ -65,16 +67,18 @@ class Library:
         if not valid_name(template):
             return []
         stem, kinds = _parts(template)
-        pattern = re.compile(rf"{re.escape(stem)}(?:\.([A-Za-z]{{2,3}}(?:-[A-Za-z0-9]{{2,8}})*))?\.({'|'.join(kinds)}){re.escape(SUFFIX)}\Z")
-        found = ((folder, name, pattern.match(name)) for folder, names in enumerate(self.names) for name in sorted(names))
+        pattern = re.compile(rf"{re.escape(stem)}(?:\.({_TAG}))?\.({'|'.join(kinds)}){re.escape(SUFFIX)}\Z")
         return [
-            File(name, self.folders[folder] / name, folder, EXTENSIONS[match[2]], match[1] or "") for folder, name, match in found if match
+            File(name, self.folders[folder] / name, folder, EXTENSIONS[match[2]], match[1] or "")
+            for folder, names in enumerate(self.names)
+            for name in sorted(names)
+            if (match := pattern.match(name))
         ]
 
     def known(self) -> list[str]:
         """The names a config may use."""
-        stems = (re.sub(r"\.(?:txt|xml|ssml)\.j2\Z", "", name) for names in self.names for name in names if "/" not in name)
-        return sorted({stem if not _LANGUAGE.match(stem.rpartition(".")[2]) else stem.rpartition(".")[0] or stem for stem in stems})
+        files = (_FILE.match(name) for names in self.names for name in names)
+        return sorted({match[1] for match in files if match})
 
 
 def valid_name(template: str) -> bool:

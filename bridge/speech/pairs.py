@@ -31,7 +31,7 @@ class SortedPairs(tuple[Pair, ...]):
 
 
 class Pairs(Mapping[str, str]):
-    """Labels or annotations, read-only and bounded; `pairs.anything` and `pairs["anything"]` are "" if there is none."""
+    """Labels or annotations, read-only and bounded; `pairs.name` and `pairs["name"]` are "" if there is none."""
 
     __slots__ = ("_pairs",)
 

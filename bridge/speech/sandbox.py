@@ -32,15 +32,20 @@ from bridge.speech.say import host_of, say, spell
 LONGEST_RANGE = 10_000
 MOST_CACHED = 1000
 
-# Methods and fields of the simple types that a template may use; all of them cost no more than the value is long.
-_TEXT_METHODS = frozenset(
-    "capitalize casefold count endswith find index isalnum isalpha isdigit islower isnumeric isspace istitle isupper lower lstrip"
-    " partition removeprefix removesuffix rfind rpartition rsplit rstrip split splitlines startswith strip swapcase title upper".split()
-)
-_BUILTIN_FILTERS = frozenset(
-    "abs d default dictsort e escape first float groupby int items last length list map max min reject rejectattr"
-    " reverse safe select selectattr sort sum unique urlencode".split()
-)
+# Methods of text that a template may use: none of them makes more of it.
+_TEXT_METHODS = frozenset({
+    "capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isdigit", "islower",
+    "isnumeric",
+    "isspace", "istitle", "isupper", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "rfind",
+    "rpartition",
+    "rsplit", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "upper",
+})  # fmt: skip
+_BUILTIN_FILTERS = frozenset({
+    "abs", "d", "default", "dictsort", "e", "escape", "first", "float", "groupby", "int", "items", "last", "length",
+    "list",
+    "map", "max", "min", "reject", "rejectattr", "reverse", "safe", "select", "selectattr", "sort", "sum", "unique",
+    "urlencode",
+})  # fmt: skip
 _BUILTIN_GLOBALS = frozenset({"dict", "cycler", "joiner", "namespace"})
 
 
@@ -65,8 +70,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.tests |= {"match": FILTERS["match"], "within": within}
         self.globals = {name: self.globals[name] for name in _BUILTIN_GLOBALS} | {"range": _range, "count": count}
 
-    def _generate(self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False) -> str:
-        bounded = _Bounding(_is_markup(name)).visit(source)
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        bounded = _Bounding(name, filename).visit(source)
         return super()._generate(bounded, name, filename, defer_init)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -90,7 +97,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             raise SecurityError('"%" does not format text here: put the parts together with "~"')
         if operator == "**" and max(abs(number_of(left)), abs(number_of(right))) > 1000:
             raise SecurityError('"**" takes numbers up to 1000')
-        if operator == "*" and _size(left) * _size(right) > LONGEST_TEXT:
+        if operator == "*" and _room(left, right) > LONGEST_TEXT:
             raise SecurityError('"*" would build something far too large')
         result = super().call_binop(context, operator, left, right)
         if _size(result) > LONGEST_TEXT:
@@ -112,35 +119,39 @@ class _Sources(BaseLoader):
 class _Bounding(NodeTransformer):
     """Puts a meter into every loop and every joining of texts, and keeps plain text and markup apart.
 
-    A macro's words count as escaped where it is called, so one of a text template would bring strangers' markup into TwiML.
+    A macro's words count as escaped where it is called: one of a text template would bring markup of strangers' in.
     """
 
-    def __init__(self, markup: bool) -> None:
-        self._markup = markup
+    def __init__(self, name: str | None, filename: str | None) -> None:
+        self._name, self._filename = name, filename
+        self._markup = _is_markup(name)
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - Jinja2 calls it by the name of the node
         if node.recursive:
-            raise TemplateSyntaxError("a recursive loop is not allowed here", node.lineno)
+            raise self._fault("a recursive loop is not allowed here", node)
         node.iter = _filtered(node.iter, "_loop")
         return self.generic_visit(node)
 
     def _visit_reference(self, node: nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends) -> nodes.Node:
         if not isinstance(node.template, nodes.Const) or not isinstance(node.template.value, str):
-            raise TemplateSyntaxError("name the other template itself, in quotes", node.lineno)
+            raise self._fault("name the other template itself, in quotes", node)
         if _is_markup(node.template.value) != self._markup:
             kind = "markup" if self._markup else "text"
-            raise TemplateSyntaxError(f'"{node.template.value}" cannot be used here: this template is {kind}', node.lineno)
+            raise self._fault(f'"{node.template.value}" cannot be used here: this template is {kind}', node)
         return self.generic_visit(node)
+
+    def _fault(self, what: str, node: nodes.Node) -> TemplateSyntaxError:
+        return TemplateSyntaxError(what, node.lineno, self._name, self._filename)
 
     visit_Include = visit_Import = visit_FromImport = visit_Extends = _visit_reference  # noqa: N815
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
-        node.nodes = [_filtered(part, "_text") for part in node.nodes]
         self.generic_visit(node)
-        return _filtered(node, "_short")
+        parts: list[nodes.Expr] = [_filtered(part, "_text") for part in node.nodes]
+        return _filtered(nodes.Concat(parts, lineno=node.lineno), "_short")
 
 
-def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
@@ -167,13 +178,20 @@ def _short(text: str) -> str:
     return short(text)
 
 
+def _room(left: object, right: object) -> int:
+    """How long `left * right` would be, of a text or list and a number; of two numbers about how many digits."""
+    for value, times in ((left, right), (right, left)):
+        if isinstance(value, str | list | tuple) and isinstance(times, int):
+            return len(value) * max(times, 0)
+    return int(_digits(left) + _digits(right))
+
+
+def _digits(value: object) -> int:
+    return value.bit_length() // 3 if isinstance(value, int) else 1
+
+
 def _size(value: object) -> int:
-    """How much room it takes: length of what has one; of a number its digits are no matter below 10^300."""
-    if isinstance(value, str | list | tuple):
-        return len(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return 1 if abs(value) < LONGEST_TEXT else LONGEST_TEXT + 1 if abs(value) > 1e300 else 1
-    return 1
+    return len(value) if isinstance(value, str | list | tuple) else _digits(value)
 
 
 def _range(*bounds: int) -> range:

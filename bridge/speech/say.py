@@ -7,7 +7,6 @@ length of the word, for the words are strangers'.
 from __future__ import annotations
 
 import html
-import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -15,13 +14,13 @@ from functools import lru_cache
 
 from bridge.speech.clean import legal
 from bridge.speech.languages import words_of
+from bridge.speech.numbers import NUMBER, digits, is_number, measure, number
 from bridge.speech.words import ABBREVIATIONS, ACRONYMS, NAMES, UNITS, Words
 
 # Nobody listens longer than this to one label: about two minutes of speech.
 LONGEST = 2000
 LONGEST_WORD = 300
 
-NUMBER = r"[+-]?\d{1,30}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?"
 _UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
 # Apart from its number a unit must be unmistakable: "5 m" may be anything.
 _LONE_UNITS = frozenset(unit for unit in UNITS if len(unit) > 1 and not unit.startswith("/")) | {"%", "°", "€", "$"}
@@ -30,9 +29,13 @@ _LINK = re.compile(r"\[([^\[\]]{1,200})\]\([^()\s]{1,500}\)")
 _SPLIT_SENTENCE = re.compile(r"(?<=[a-zß-ÿ]{2})([.!?])(?=[A-ZÀ-Þ][a-zß-ÿ])")
 _TIDY = ((re.compile(r"\s+"), " "), (re.compile(r" +([,.;:!?])"), r"\1"), (re.compile(r"([,;:])(?:[,;:]\s*)+"), r"\1 "),
          (re.compile(r"[,;:]*([.!?])[,;:.!?]*"), r"\1"))  # fmt: skip
-_OPENING = "([{<\"'`´„“”‚‘’«»*_~|=,;:!?"
-_CLOSING = ")]}>\"'`´”“„’‘»«*_~|="
+_DASH = re.compile(r"[-–—]+")
+_OPENING = "([{<\"'`´„“”‚‘’«»*_|=,;:!?"  # noqa: RUF001 - quotes of many languages
+_CLOSING = ")]}>\"'`´”“„’‘»«*_~|="  # noqa: RUF001
 _STOPS = ".,;:!?…"
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:]{2,39}\](?::\d{1,5})?", re.ASCII)
+_THOUSANDS = re.compile(r"(?<![\w.,])(\d{1,3}(?:,\d{3}){1,6})(?![\w,])")
+_COMMA = re.compile(r"(?<![\w.,])(\d{1,9}),(\d{1,2})(?![\d,])")
 _ID_WORDS = frozenset({"id", "pid", "uid", "nr", "no", "number", "nummer", "ticket", "order", "case", "kennung"})
 _SYMBOLS = ("<=", ">=", "==", "!=", "->", "=>", "→", "≥", "≤", "≠", "<", ">", "&", "+", "=", "~", "@")
 
@@ -48,8 +51,11 @@ def say(text: str, language: str) -> str:
 
 
 def _prepared(text: str) -> list[str]:
+    """Its words, without markup; numbers as machines write them, whoever wrote these."""
     plain = unicodedata.normalize("NFC", legal(html.unescape(text[:LONGEST])))
-    return _SPLIT_SENTENCE.sub(r"\1 ", _TAG.sub(" ", _LINK.sub(r"\1", plain))).split()
+    plain = _SPLIT_SENTENCE.sub(r"\1 ", _TAG.sub(" ", _LINK.sub(r"\1", plain)))
+    plain = _THOUSANDS.sub(lambda match: match[1].replace(",", ""), plain)
+    return _COMMA.sub(r"\1.\2", plain).split()
 
 
 def _spoken_words(tokens: list[str], words: Words) -> Iterable[str]:
@@ -58,18 +64,23 @@ def _spoken_words(tokens: list[str], words: Words) -> Iterable[str]:
         core, stop = _core(tokens[index])
         following = _core(tokens[index + 1]) if index + 1 < len(tokens) and not stop else ("", "")
         index += 1
-        if _is_number(core) and following[0] in _LONE_UNITS:
+        if is_number(core) and following[0] in _LONE_UNITS:
             yield measure(core, following[0], words) + following[1]
             index += 1
             continue
         previous = tokens[index - 2].strip(_OPENING + _CLOSING + _STOPS).lower() if index >= 2 else ""
-        yield (digits(core) if core.isdecimal() and previous in _ID_WORDS else speak_word(core, words)) + stop
+        if core.isdecimal() and previous in _ID_WORDS:
+            yield digits(core) + stop
+            continue
+        yield speak_word(core, words) + ("" if core.lower() in ABBREVIATIONS else stop)
 
 
 def _core(token: str) -> tuple[str, str]:
     """The word itself, and the one stop that ends it ("" if none): brackets and quotes around it are not heard."""
-    if token in _SYMBOLS:
+    if token in _SYMBOLS or _DASH.fullmatch(token):
         return token, ""
+    if address := _BRACKETED.match(token):
+        return address[0], _stop([character for character in token[address.end() :] if character in _STOPS])
     core = token.lstrip(_OPENING)
     if core[:1] == "<" or core[:1] == ">":
         return core, ""
@@ -106,57 +117,6 @@ def speak_word(word: str, words: Words) -> str:
 # --- numbers -------------------------------------------------------------------------------------------------------
 
 
-def _is_number(word: str) -> bool:
-    return re.fullmatch(NUMBER, word) is not None
-
-
-def number(text: str, words: Words) -> str:
-    """A number rounded for the ear: "93.28471" is "93.3", "1073741824" is "1.07 billion"; not one at all is read as it is."""
-    if text.lstrip("+-").isdecimal() and text.lstrip("+-")[:1] == "0" and len(text) > 1 and text[0] == "0":
-        return digits(text)
-    value = float(text)
-    if math.isinf(value):
-        return words.symbols["infinite"]
-    sign = f"{words.symbols['minus']} " if value < 0 else f"{words.symbols['plus']} " if text.startswith("+") else ""
-    return sign + _magnitude(abs(value), words)
-
-
-def _magnitude(value: float, words: Words) -> str:
-    if value >= 1e16:
-        exponent = int(math.log10(value))
-        return f"10 {words.symbols['times']} 10 {words.symbols['to']} {exponent - 1}"
-    for scale, (singular, plural) in words.scales:
-        if value >= scale:
-            shown = rounded(value / scale, words)
-            return f"{shown} {singular if shown == '1' else plural}"
-    return rounded(value, words)
-
-
-def rounded(value: float, words: Words) -> str:
-    """At most three digits that matter, whole numbers whole; with the language's decimal sign."""
-    if value == int(value):
-        return str(int(value))
-    if value >= 1000:
-        return str(round(value))
-    places = 2 if value < 10 else 1
-    if value < 0.1:
-        places = min(1 - math.floor(math.log10(value)), 12)
-    shown = f"{value:.{places}f}".rstrip("0").rstrip(".")
-    return shown.replace(".", words.decimal)
-
-
-def measure(count: str, unit: str, words: Words) -> str:
-    """A number with its unit: ("5", "GB") is "5 gigabytes"."""
-    shown = number(count, words)
-    singular, plural = words.units[UNITS[unit]]
-    return f"{shown} {singular if shown == '1' else plural}"
-
-
-def digits(text: str) -> str:
-    """Digits one by one."""
-    return " ".join(text)
-
-
 def _measured(match: re.Match[str], words: Words) -> str:
     return measure(match["number"], match["unit"], words)
 
@@ -171,12 +131,24 @@ def _no_number(match: re.Match[str], words: Words) -> str:
     return words.symbols["no number" if match[0].lower() == "nan" else "infinite"]
 
 
+def _percentages(match: re.Match[str], words: Words) -> str:
+    return f"{number(match[1], words)} {words.symbols['to']} {measure(match[2], '%', words)}"
+
+
+def _as_it_is(match: re.Match[str], _: Words) -> str:
+    return match[0]
+
+
 def _range(match: re.Match[str], words: Words) -> str:
     return f"{number(match[1], words)} {words.symbols['to']} {number(match[2], words)}"
 
 
 def _compared(match: re.Match[str], words: Words) -> str:
     return f"{words.symbols[match[1]]} {speak_word(match[2], words)}"
+
+
+def _between(match: re.Match[str], words: Words) -> str:
+    return f"{say_part(match[1], words)} {words.symbols[match[2]]} {say_part(match[3], words)}"
 
 
 def _symbol(match: re.Match[str], words: Words) -> str:
@@ -191,7 +163,7 @@ def _numbered(match: re.Match[str], words: Words) -> str:
 
 
 def host_of(text: str) -> str:
-    """The host alone: without scheme, credentials, port and path; `[::1]:9100` is `::1`. What is no address is left as it is."""
+    """The host without scheme, credentials, port and path: `[::1]:9100` is `::1`. Other text is left as it is."""
     address = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]{0,30}://", "", text.strip())
     if address != text.strip():
         address = re.split(r"[/?#]", address, maxsplit=1)[0].rpartition("@")[2]
@@ -245,10 +217,12 @@ def _version(match: re.Match[str], words: Words) -> str:
 
 
 def _path(match: re.Match[str], words: Words) -> str:
-    parts = [speak_word(part, words) for part in match[0].split("/") if part]
+    """The slashes of an absolute path are heard, those of `namespace/pod` are not."""
+    parts = list(filter(None, (speak_word(part, words) for part in match[0].split("/") if part)))
+    if not match[0].startswith("/"):
+        return " ".join(parts)
     slash = words.symbols["/"]
-    lead = f"{slash} " if match[0].startswith("/") else ""
-    return lead + f" {slash} ".join(part for part in parts if part)
+    return f"{slash} " + f" {slash} ".join(parts)
 
 
 def _timestamp(match: re.Match[str], words: Words) -> str:
@@ -272,7 +246,8 @@ def say_part(text: str, words: Words) -> str:
 
 
 def _listed(match: re.Match[str], words: Words) -> str:
-    return ", ".join(filter(None, (say_part(part, words) for part in re.split(r"[,;|{}()\[\]\"]", match[0]))))
+    parts = (_core(part) for part in re.split(r"[,;|{}()\[\]]", match[0]))
+    return ", ".join(filter(None, (speak_word(core, words) + stop for core, stop in parts)))
 
 
 def _alternatives(match: re.Match[str], words: Words) -> str:
@@ -281,9 +256,11 @@ def _alternatives(match: re.Match[str], words: Words) -> str:
 
 def identifier(text: str, words: Words) -> str:
     """snake_case, camelCase, kebab-case and names with digits, taken apart into words; symbols are left out."""
-    return " ".join(filter(None, (_piece(piece, words) for piece in re.findall(r"[^\W_]+(?:['’][^\W\d_]{1,3}(?![^\W_]))?", text))))
+    return " ".join(filter(None, (_piece(piece, words) for piece in _PIECES.findall(text))))
 
 
+# With the end of "it's" and "can't".
+_PIECES = re.compile(r"[^\W_]+(?:['’][^\W\d_]{1,3}(?![^\W_]))?")
 _SPLIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
 
@@ -338,7 +315,8 @@ FORMS: tuple[tuple[re.Pattern[str], Speaking], ...] = tuple(
     (re.compile(pattern, re.ASCII), speak)
     for pattern, speak in (
         (r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S*", _url),
-        (r"([A-Za-z0-9._%+-]{1,64})@([A-Za-z0-9.-]{1,253})", _mail),
+        (r"([A-Za-z0-9._%+-]{1,64})@([A-Za-z0-9.-]{1,253}(?::\d{1,5})?)", _mail),
+        (r"\d{4}-\d\d-\d\d|(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?", _as_it_is),
         (r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?", _timestamp),
         (_DOTTED.format(part=r"\d{1,3}", times="{3}"), _dotted),
         (r"\[?(?P<groups>" + _IPV6 + r")(?:\](?::(?P<port>\d{1,5}))?)?", _ipv6),
@@ -351,6 +329,8 @@ FORMS: tuple[tuple[re.Pattern[str], Speaking], ...] = tuple(
         (NUMBER, lambda match, words: number(match[0], words)),
         (r"[+-]?(?:[Ii]nf|NaN|nan)", _no_number),
         (r"(\d{1,9})[-–](\d{1,9})", _range),
+        (r"(\d{1,9}(?:\.\d{1,9})?)%?[-–](\d{1,9}(?:\.\d{1,9})?)%", _percentages),
+        (r"[-–—]+", lambda *_: ","),
         (r"(<=|>=|==|!=|[<>~=≥≤≠→])(\w\S{0,200})", _compared),
         ("|".join(re.escape(symbol) for symbol in _SYMBOLS), _symbol),
         (r"#(\d{1,18})", _numbered),
@@ -358,8 +338,9 @@ FORMS: tuple[tuple[re.Pattern[str], Speaking], ...] = tuple(
         (r"(\d{1,6})/(\d{1,6})", _fraction),
         (_DOTTED.format(part=_LABEL, times="{1,12}"), _dotted),
         (r"(?P<host>[A-Za-z0-9_-]{1,253}):(?P<port>\d{1,5})", _addressed),
-        (r"([A-Za-z_][A-Za-z0-9_.-]{0,100})(=~?|!=|==)(\S+)", _assigned),
-        (r"\S*[,;|{}()\[\]\"]\S*", _listed),
+        (r"\S*[,;|{}()\[\]]\S*", _listed),
+        (r"([A-Za-z_][A-Za-z0-9_.-]{0,100})(=~?|!=|==)([\w\"']\S*)", _assigned),
+        (r"([^<>=!≥≤≠]{1,100})(<=|>=|==|!=|<|>|≥|≤|≠)([^<>=!≥≤≠]{1,100})", _between),
         (r"/", lambda _, words: words.symbols["root"]),
         (r"([^\W\d_]{1,40})&([^\W\d_]{1,40})", _alternatives),
         (r"(?=[^/]*/)/?[^/]+(?:/[^/]+){0,40}/?", _path),

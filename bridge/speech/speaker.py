@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,7 +59,7 @@ class _Failed(Exception):
 
 
 class Speaker:
-    """Says pages. All templates are read, and compiled once, when it is made; later changes of the files need a new one.
+    """Says pages. All templates are read and compiled when it is made; later changes of the files need a new one.
 
     `folders` are the operator's, first match wins; the shipped templates stand behind them.
     """
@@ -68,6 +69,9 @@ class Speaker:
         self._library: Library = read_library((*folders, shipped_templates()))
         self._shipped = len(folders)
         self._sandbox = Sandbox(self._library.sources)
+        for name in self._library.sources:
+            with suppress(TemplateError):  # what is wrong with it is told by `check`, and by `speak` when it is used
+                self._sandbox.get_template(name)
 
     def speak(
         self,
@@ -82,7 +86,7 @@ class Speaker:
         acknowledge_url: str = "",
         keypress: bool = False,
     ) -> Speech:
-        """What the phone says to `person` of `subjects`, always within the limits and, as markup, well-formed. Never raises.
+        """What the phone says to `person` of `subjects`: within the limits and, as markup, well-formed. Never raises.
 
         `total` incidents belong to the call (at least as many as `subjects`). Told are as many as fit, the most severe
         first, and said twice where there is time. A template that cannot be used gives the plain sentence, with
@@ -91,7 +95,9 @@ class Speaker:
         total = max(total, len(subjects))
         file = self._library.find(template, language)
         if file is None:
-            return self._fallback(subjects, total, language, keypress, f"there is no template {self._named(template)}", "")
+            return self._fallback(
+                subjects, total, language, keypress, f"there is no template {self._named(template)}", ""
+            )
         occasion = _Occasion(
             file=file,
             language=self._language(file, language),
@@ -129,7 +135,15 @@ class Speaker:
     def _fault(self, file: File) -> str:
         sample = _sample()
         occasion = _Occasion(
-            file, self._language(file, file.language or SHIPPED_LANGUAGE), ZoneInfo("UTC"), SAMPLE_TIME, "Alice", (sample,), 2, "", True
+            file,
+            self._language(file, file.language or SHIPPED_LANGUAGE),
+            ZoneInfo("UTC"),
+            SAMPLE_TIME,
+            "Alice",
+            (sample,),
+            2,
+            "",
+            True,
         )
         try:
             self._draft(occasion, 1, MOST_ALERTS, twice=True)
@@ -146,14 +160,16 @@ class Speaker:
     # --- fitting -------------------------------------------------------------------------------------------------
 
     def _fitted(self, occasion: _Occasion) -> Speech:
-        """The richest draft within the limits: all incidents twice, all once, fewer of them, fewer alerts of the worst."""
+        """The richest draft within the limits: all incidents twice, all once, fewer, fewer alerts of the worst."""
         everything = len(occasion.telling)
         for told, twice in ((everything, True), (everything, False)):
             draft = self._draft(occasion, told, MOST_ALERTS, twice)
             if self._fits(occasion, draft):
                 return self._speech(occasion, draft)
         fewer = self._most(lambda told: self._draft(occasion, told, MOST_ALERTS, False), everything - 1, occasion)
-        best = fewer or self._most(lambda alerts: self._draft(occasion, min(everything, 1), alerts, False), MOST_ALERTS - 1, occasion)
+        best = fewer or self._most(
+            lambda alerts: self._draft(occasion, min(everything, 1), alerts, False), MOST_ALERTS - 1, occasion
+        )
         if best:
             return self._speech(occasion, best)
         return self._shortened(occasion, self._draft(occasion, min(everything, 1), 1, False))
@@ -179,12 +195,16 @@ class Speaker:
 
     def _shortened(self, occasion: _Occasion, draft: _Draft) -> Speech:
         """Even one alert is too long: plain text is cut at a sentence; markup cannot be cut, so it is given up."""
-        problem = f"{occasion.file.path}: {draft.seconds:.0f} s and {len(draft.text)} characters for one alert are too long"
+        problem = (
+            f"{occasion.file.path}: {draft.seconds:.0f} s and {len(draft.text)} characters for one alert are too long"
+        )
         if occasion.file.kind is not Kind.TEXT:
             raise _Failed(problem)
         text = self._cut(draft.text, occasion.language)
         seconds = seconds_of_text(text, occasion.language)
-        return replace(self._speech(occasion, replace(draft, text=text, seconds=seconds)), problem=f"{problem}: shortened")
+        return replace(
+            self._speech(occasion, replace(draft, text=text, seconds=seconds)), problem=f"{problem}: shortened"
+        )
 
     def _cut(self, text: str, language: str) -> str:
         limit = self._limits.seconds
@@ -192,7 +212,9 @@ class Speaker:
 
     def _speech(self, occasion: _Occasion, draft: _Draft) -> Speech:
         file = occasion.file
-        return Speech(draft.text, file.kind, occasion.language, draft.seconds, file.name, False, "", draft.told, occasion.total)
+        return Speech(
+            draft.text, file.kind, occasion.language, draft.seconds, file.name, False, "", draft.told, occasion.total
+        )
 
     def _fallback(
         self, subjects: Sequence[Subject], total: int, language: str, keypress: bool, problem: str, template: str
@@ -246,7 +268,7 @@ class Speaker:
         return markup, seconds
 
     def _place(self, file: File, error: Exception) -> str:
-        """`file:line` where a template failed: of a syntax error its own place, else the last line of a template that ran."""
+        """`file:line` where a template failed: its own place of a syntax error, else the last line that ran."""
         if isinstance(error, TemplateError) and getattr(error, "lineno", None):
             return f"{getattr(error, 'filename', None) or file.path}:{getattr(error, 'lineno', 0)}"
         known = {path for _, path in self._library.sources.values()}
@@ -294,7 +316,9 @@ def _sample() -> Subject:
     labels = {"alertname": "DiskFull", "severity": "critical", "instance": "db1:9100"}
     began = SAMPLE_TIME - timedelta(minutes=5)
     alert = Alert("0" * 16, AlertStatus.FIRING, labels, {"summary": "The disk is full."}, began, None)
-    return Subject("sample", "default", SAMPLE_TIME, "callbridge", "http://localhost:9093", {"alertname": "DiskFull"}, (alert,))
+    return Subject(
+        "sample", "default", SAMPLE_TIME, "callbridge", "http://localhost:9093", {"alertname": "DiskFull"}, (alert,)
+    )
 
 
 def _sentence_of(error: Exception) -> str:

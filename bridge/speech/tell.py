@@ -99,7 +99,7 @@ def _kinds(rows: Counter[int], names: tuple[Pair, ...], words: Words, others: in
 
 
 def _row(alert: Alert | None) -> int:
-    """The row of the tables of severities: the ranks of bridge.alert, with one of its own for a severity nobody knows."""
+    """The row of the tables of severities: the ranks of bridge.alert, and one more for a severity nobody knows."""
     rank = SEVERITY_RANKS.get(alert.labels.get("severity", "").lower()) if alert else None
     if rank is None:
         return UNKNOWN_ROW

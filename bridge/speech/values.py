@@ -14,7 +14,10 @@ FEWEST_CHARACTERS = 160
 FEWEST_SECONDS = 5.0
 
 # Where it is, the most telling label first: with kube-state-metrics `instance` names the exporter and not the patient.
-PLACES = ("hostname", "host", "node", "nodename", "pod", "deployment", "statefulset", "daemonset", "instance", "service", "job")
+PLACES = (
+    "hostname", "host", "node", "nodename", "pod", "deployment", "statefulset", "daemonset", "instance", "service",
+    "job",
+)  # fmt: skip
 SUMMARIES = ("summary", "title", "message", "description")
 
 
@@ -28,7 +31,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may carry: characters (and as many bytes of UTF-8, facts of the gateway), and seconds when spoken."""
+    """What one call may carry: characters (and as many bytes of UTF-8, the gateway's rule), seconds of speech."""
 
     characters: int = 10_000
     seconds: float = 60.0
@@ -110,9 +113,9 @@ class Subject:
 
     @property
     def summary(self) -> str:
-        """What its author wrote for people: common to all alerts where there is such a text, else of the worst alert."""
-        told = self.telling
-        return written(common(alert.annotations for alert in told)) or (written(self.worst.annotations) if self.worst else "")
+        """What its author wrote for people: the text common to all alerts, else the worst one's; "" if none."""
+        shared = written(common(alert.annotations for alert in self.telling))
+        return shared or (written(self.worst.annotations) if self.worst else "")
 
 
 def written(annotations: Mapping[str, str]) -> str:

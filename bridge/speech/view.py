@@ -36,8 +36,8 @@ class AlertView:
 class SubjectView:
     """One incident. `alerts` holds the worst ones only; `total` counts all of them, also those the sender cut off.
 
-    `name` is the alert's name common to all that are news (else that of the worst), `places` where it happens (host names
-    without port; each once), `since` when the oldest of them began, `hidden` how many alerts are not in `alerts`.
+    `name` is the alert's name (of the worst), `places` where it happens (hosts without port, each once, worst first),
+    `since` when the oldest alert that is news began, `hidden` how many alerts are not in `alerts`.
     """
 
     incident: str

@@ -13,7 +13,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language. `severities` are keyed by the ranks of bridge.alert.severity_rank, units by how people write them."""
+    """One language. `severities`: emergency, critical, error, unknown, warning, notice; `units` by UNITS."""
 
     tag: str
     decimal: str
@@ -49,14 +49,18 @@ def regular(words: str, plural: str = "s") -> dict[str, Pair]:
 
 
 # Acronyms that a voice stumbles over in lower case, and names it reads wrongly; the same in every language.
-ACRONYMS = frozenset(
-    "api aws ca cd cdn ci cidr cpu crd csi db dc dhcp dns ec2 eks gc gcp gke gpu grpc gui ha hdd hpa http https iam icmp id io iops"
-    " ip ipmi jvm lan lb ldap lvm mtu nat nfs nic ntp oom os pdb pdu php pv pvc qps ram rds rpc rps rtt s3 sip sla sli slo smart"
-    " smtp sql ssd ssh ssl tcp tls ttl udp ui ups url vip vm vpn vps wal www xml".split()
-)
+ACRONYMS = frozenset({
+    "api", "aws", "ca", "cd", "cdn", "ci", "cidr", "cpu", "crd", "csi", "db", "dc", "dhcp", "dns", "ec2", "eks",
+    "gc", "gcp", "gke", "gpu", "grpc", "gui", "ha", "hdd", "hpa", "http", "https", "iam", "icmp", "id", "io",
+    "iops", "ip", "ipmi", "jvm", "lan", "lb", "ldap", "lvm", "mtu", "nat", "nfs", "nic", "ntp", "oom", "os", "pdb",
+    "pdu", "php", "pv", "pvc", "qps", "ram", "rds", "rpc", "rps", "rtt", "s3", "sip", "sla", "sli", "slo", "smart",
+    "smtp", "sql", "ssd", "ssh", "ssl", "tcp", "tls", "ttl", "udp", "ui", "ups", "url", "vip", "vm", "vpn", "vps",
+    "wal", "www", "xml",
+})  # fmt: skip
 NAMES: Mapping[str, str] = {
     "k8s": "Kubernetes",
-    "kube": "Kube",
+    "4xx": "4 X X",
+    "5xx": "5 X X",
     "nginx": "engine X",
     "postgresql": "Postgres",
     "postgres": "Postgres",
@@ -73,12 +77,11 @@ NAMES: Mapping[str, str] = {
     "gitlab": "GitLab",
     "ipv4": "IP version 4",
     "ipv6": "IP version 6",
-    "callbridge": "callbridge",
     "iphone": "iPhone",
     "macos": "Mac OS",
-    "prod": "prod",
 }
 ABBREVIATIONS: Mapping[str, str] = {
+    "n/a": "not available",
     "e.g": "for example",
     "i.e": "that is",
     "vs": "versus",

@@ -69,6 +69,12 @@ def latest_to(connection: Connection, number: str, since: datetime) -> Call | No
     return None if row is None else read_call(row)
 
 
+def gateway_ids_to(connection: Connection, number: str, since: datetime) -> list[str]:
+    """The gateway's ids of the calls to `number` made since `since`: those that another call cannot have."""
+    made = (calls.c.number == number) & (calls.c.created_at >= since) & calls.c.gateway_id.is_not(None)
+    return [id_ for id_ in connection.execute(select(calls.c.gateway_id).where(made)).scalars() if id_ is not None]
+
+
 def due(connection: Connection, now: datetime, limit: int) -> list[Call]:
     """The calls about which something must be done now."""
     query = select(calls).where(calls.c.due_at <= now).order_by(calls.c.due_at).limit(limit)

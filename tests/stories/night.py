@@ -151,8 +151,11 @@ class Night:
 
 
 def _idle(task: asyncio.Task[Any]) -> bool:
-    name = getattr(task.get_coro(), "__qualname__", "")
-    return name in ("Event.wait", "RequestHandler.start")
+    return _name(task) in ("Event.wait", "RequestHandler.start", "RequestHandler._handle_request")
+
+
+def _name(task: asyncio.Task[Any] | None) -> str:
+    return "" if task is None else getattr(task.get_coro(), "__qualname__", "")
 
 
 def alert(name: str, *, status: str = "firing", severity: str = "critical", starts: str = "2026-11-23T21:59:00Z",
@@ -219,7 +222,8 @@ async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: st
             del phones.hooks[hook]  # type: ignore[attr-defined]
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
         one = Night(clock, phones, app, session, folder)
-        await asyncio.sleep(0.05)
+        while not {"Inbox.run", "Dispatch.run", "Worker.run"} <= {_name(task) for task in clock.parked()}:
+            await asyncio.sleep(0.001)
         one.baseline = {task for task in asyncio.all_tasks() if task not in clock.parked()}
         try:
             yield one

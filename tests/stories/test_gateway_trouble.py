@@ -53,7 +53,7 @@ async def test_a_gateway_that_is_away_is_tried_again(tmp_path: Path) -> None:
 
         assert len(it.calls(ALICE)) == 1
         assert (await it.story())["state"] == "acknowledged"
-        assert await it.metric("callbridge_gateway_requests_failed_total", operation="voice", reason="gateway_error") > 1
+        assert await it.metric("callbridge_gateway_requests_failed_total", operation="voice", reason="carrier") > 1
 
 
 async def test_a_number_that_the_gateway_refuses_goes_to_the_next(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.simulator import answers, presses
-from tests.stories.night import ALICE, BOB, alert, body, night
+from tests.stories.night import ALICE, BOB, CONFIG, alert, body, night
 
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 
@@ -85,9 +85,7 @@ async def test_each_alert_is_routed_by_its_own_labels(tmp_path: Path) -> None:
         "route:\n  policy: default\n  routes:\n"
         "    - {matchers: ['team=\"db\"'], policy: other}\n    - {matchers: ['severity=\"info\"'], policy: nobody}\n"
     )
-    from tests.stories.night import CONFIG
-
-    text = CONFIG.partition("policies:")[0] + routes
+    text = CONFIG.partition("policies:")[0] + routes.replace("{", "{{").replace("}", "}}")
     async with night(tmp_path, text=text) as it:
         await it.notify([alert("A"), alert("B", team="db"), alert("C", severity="info")])
         await it.passes(seconds=5)
