@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.schedule import (
     CalendarError,
@@ -320,7 +323,7 @@ def test_an_exported_calendar_shows_names_and_gaps_but_no_number() -> None:
 
 
 def test_a_shift_keeps_its_uid() -> None:
-    """Exported again, with another end of the span and an override in its midst, a shift that began the same is the same event."""
+    """Exported again, with another end and an override in its midst, a shift that began the same is the same event."""
 
     def uids(the: Schedule, days: int) -> list[str]:
         told = shifts(the, utc("2026-01-05 08:00"), utc("2026-01-05 08:00") + timedelta(days=days))
@@ -331,3 +334,17 @@ def test_a_shift_keeps_its_uid() -> None:
     assert set(first) <= set(later)
     assert len(set(later)) == len(later) == 6
     assert uids(Schedule("other", BERLIN, (ROTATION,)), 21) != first
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(CALENDARS.glob("*.ics"))), st.lists(st.tuples(st.floats(0, 0.999), st.binary(max_size=3)))
+)
+def test_a_damaged_calendar_is_read_or_refused(path: Path, damage: list[tuple[float, bytes]]) -> None:
+    """Whatever bytes are changed in a file, it is read, or refused with a CalendarError: nothing else comes out."""
+    ics = bytearray(path.read_bytes())
+    for where, bytes_ in damage:
+        at = int(where * len(ics))
+        ics[at : at + len(bytes_)] = bytes_
+    with contextlib.suppress(CalendarError):
+        assert all(one.starts < one.ends for one in read_calendar(bytes(ics), *SPAN, BERLIN))

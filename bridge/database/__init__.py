@@ -1,52 +1,57 @@
 """How it is remembered: the engine, its transactions and its schema.
 
-Every transaction is one plain function that takes a SQLAlchemy connection and runs in the database's own thread. For SQLite
-exactly one connection writes and checkpoints (two would meet the WAL-reset fault of SQLite before 3.51.3), readers are
-`query_only`, and a lock file keeps a second process out.
+Every transaction is one plain function that takes a SQLAlchemy connection and runs in the database's own thread. For
+SQLite exactly one connection writes and checkpoints (two would meet the WAL-reset fault of SQLite before 3.51.3), readers
+are `query_only`, and a lock file keeps a second process out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
-import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError
 from sqlalchemy.pool import StaticPool
 
 from bridge.database.schema import upgrade
 from bridge.database.tables import probe
 from bridge.errors import CallbridgeError, StoreUnavailable
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBE_BYTES = 8192
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF", "busy_timeout=5000", "temp_store=MEMORY")
 
+# These say "never" rather than "not now": the statement itself is at fault, and to try it again would not help.
+NEVER = (IntegrityError, DataError, ProgrammingError, InterfaceError)
+
 
 class Database:
     """One SQLite database: a thread that writes, a thread that reads.
 
     `write` and `read` raise StoreUnavailable when the database cannot do it now (disk full, read-only, gone); what the
-    given function itself raises comes through as it is, and its transaction is rolled back.
+    given function itself raises (a broken constraint too) comes through as it is, and its transaction is rolled back.
+    `failing`: the last thing that was to be written could not be; `probe` finds out whether it can now.
     """
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
-        if not self.url.drivername.startswith("sqlite") or not self.url.database:
+        if self.url.drivername != "sqlite":
             raise CallbridgeError(
                 f"storage.url: {self.url.drivername} is not supported; write sqlite:///path/to/file.db"
             )
-        self.path = Path(self.url.database)
+        if not self.url.database or self.url.database.startswith((":memory:", "file:")):
+            raise CallbridgeError("storage.url: names no file; write sqlite:///path/to/file.db")
+        # Whatever way leads to the file, there is one lock for it.
+        self.path = Path(self.url.database).resolve()
         self.failing = False
         self._lock: IO[str] | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="database-write")
@@ -58,8 +63,17 @@ class Database:
         """Take the lock, bring the schema up to date, open the connections. Raises CallbridgeError with the remedy."""
         self._lock = _lock(self.path)
         self._write_engine = _engine(self.path, read_only=False)
-        await self._run(self._writer, self._write_engine, upgrade)
         self._read_engine = _engine(self.path, read_only=True)
+        try:
+            await self._run(self._writer, self._write_engine, upgrade)
+        except StoreUnavailable as error:
+            await self.close()
+            raise CallbridgeError(
+                f"storage.url: {self.path}: {error}; callbridge needs a database of its own there that it may write"
+            ) from error
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Finish what is running, close the connections and give the lock back."""
@@ -67,6 +81,7 @@ class Database:
             if engine is not None:
                 await asyncio.get_running_loop().run_in_executor(thread, engine.dispose)
             thread.shutdown()
+        self._read_engine = self._write_engine = None
         if self._lock is not None:
             self._lock.close()
 
@@ -97,10 +112,14 @@ class Database:
 def _transact(engine: Engine, function: Callable[[Connection], T]) -> T:
     try:
         with engine.begin() as connection:
-            return function(connection)
+            result = function(connection)
+            # SQLite gives a transaction up by itself where the disk fails; to commit nothing would look like success.
+            if not getattr(connection.connection.driver_connection, "in_transaction", False):
+                raise StoreUnavailable("the database gave the transaction up")
+            return result
     except DBAPIError as error:
-        if error.connection_invalidated:
-            engine.dispose()
+        if isinstance(error, NEVER) and not error.connection_invalidated:
+            raise
         raise StoreUnavailable(f"the database cannot do this now: {error.orig}") from error
 
 
@@ -111,8 +130,10 @@ def _probe(connection: Connection) -> None:
 
 def _engine(path: Path, *, read_only: bool) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         poolclass=StaticPool,
+        # What is written holds phone numbers; no error shall.
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "isolation_level": None, "cached_statements": 256},
     )
 
@@ -132,17 +153,23 @@ def _lock(path: Path) -> IO[str]:
     """Hold `<file>.lock` for as long as this process lives; a second process is told who has it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path.with_name(path.name + ".lock"), "a+", encoding="ascii")  # noqa: SIM115 - held until close()
+        lock = open(path.with_name(path.name + ".lock"), "a+", encoding="latin-1")  # noqa: SIM115 - held until close()
     except OSError as error:
         raise CallbridgeError(f"storage.url: {path}: {error.strerror}; callbridge needs to write there") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         lock.close()
         raise CallbridgeError(
-            f"storage.url: {path} is in use by another callbridge (process {holder}); stop it, or give this one a file of its own"
+            f"storage.url: {path} is in use by another callbridge (process {holder}); "
+            "stop it, or give this one a file of its own"
+        ) from None
+    except OSError as error:
+        lock.close()
+        raise CallbridgeError(
+            f"storage.url: {path}: {error.strerror}: it cannot be locked there; put it on a disk of this machine"
         ) from None
     lock.truncate(0)
     lock.write(str(os.getpid()))

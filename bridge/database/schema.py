@@ -31,8 +31,8 @@ def upgrade(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if present is not None and present not in known:
         raise CallbridgeError(
-            f"storage.url: this database has schema {present}, made by a newer callbridge; this one knows up to {NEWEST}: "
-            "install the newer version again, or restore a backup made before"
+            f"storage.url: this database has schema {present}, made by a newer callbridge; this one knows up to "
+            f"{NEWEST}: install the newer version again, or restore a backup made before"
         )
     command.upgrade(config, NEWEST)
 

@@ -1,6 +1,6 @@
-"""The tables. Instants are whole microseconds since 1970 in UTC; ids are time-ordered text; final rows have no due time.
+"""The tables. Instants are whole microseconds since 1970 in UTC; ids are time-ordered text; what is final is never due.
 
-Indexes are few, for every one costs on the way in: what is waiting, what is due, and what is looked up by a stranger's key.
+Indexes are few, for every one costs on the way in: what waits, what is due, and what is looked up by a stranger's key.
 `version` counts changes of a row (compare-and-set), `lease` says until when a claimed row is somebody's.
 """
 

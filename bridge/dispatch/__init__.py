@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -41,6 +41,9 @@ BATCH_MESSAGES = 500
 BATCH_INCIDENTS = 500
 FORGET_AT_ONCE = 500
 RACES = 5
+# While a storm comes in, a batch is digested after so many commits of the inbox, as long as nobody waits for longer.
+TURNS = 30
+PATIENCE = timedelta(seconds=5)
 
 
 class Dispatch:
@@ -52,6 +55,7 @@ class Dispatch:
         self.work = asyncio.Event()
         self.hang_ups: list[str] = []
         self.digested = 0
+        self._oldest = clock.now()
         self._database = database
         self._metrics = metrics
         self._clock = clock
@@ -92,6 +96,9 @@ class Dispatch:
                 done, until = 0, self._clock.now() + inbox.RETRY_STEPS[0]
             if not done:
                 await self._clock.wait(until, self._arrived, stop)
+            elif self._clock.now() - self._oldest < PATIENCE:
+                # The senders wait for their answer, what we have will not run away: theirs first, within reason.
+                await self.inbox.let_in(TURNS)
 
     async def digest(self) -> int:
         """Digest one batch; returns how many messages were dealt with. Raises StoreUnavailable."""
@@ -115,6 +122,7 @@ class Dispatch:
             return 0, 0
         digesting.digest(ledger, messages)
         inbox.mark_digested(ledger.connection, [message.seq for message in messages], ledger.now)
+        self._oldest = messages[0].received_at
         return messages[-1].seq, len(messages)
 
     async def _one_by_one(self) -> tuple[int, int]:

@@ -122,7 +122,8 @@ def _recipient(house: House, received: Received, number: str | None, debug: bool
         house.world.note("refuse", number, words=f"code {answer.code}")
         return Recipient(number, None, answer.code)
     era, asked = house.world.account.era, received.parameters
-    ring_time = whole_number(asked.get("ringtime")) if era is not Era.SMS77_2021 else None
+    said = whole_number(asked.get("ringtime")) if era is not Era.SMS77_2021 else None
+    ring_time = float(said) if said is not None and said in RING_TIMES else house.world.account.ring_time
     call = house.exchange.connect(
         number,
         answer,
@@ -130,7 +131,7 @@ def _recipient(house: House, received: Received, number: str | None, debug: bool
         text=asked["text"],
         xml=asked.get("xml") in ("1", "true"),
         foreign_id=asked.get("foreign_id") if era is Era.SEVEN_2024 else None,
-        ring_time=float(ring_time) if ring_time in RING_TIMES else house.world.account.ring_time,
+        ring_time=ring_time,
         request=received,
     )
     return Recipient(number, call.id)

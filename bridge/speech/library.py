@@ -117,8 +117,7 @@ def read_library(folders: Sequence[Path]) -> Library:
 
 def _read_folder(folder: Path, faults: list[str]) -> Iterator[tuple[str, tuple[str, str]]]:
     if not folder.is_dir():
-        faults.append(f"{folder}: there is no such folder of templates")
-        return
+        return  # the config's own check speaks of a folder that is not there
     for count, path in enumerate(sorted(folder.rglob(f"*{SUFFIX}"))):
         name = path.relative_to(folder).as_posix()
         if any(part.startswith(".") for part in name.split("/")):

@@ -66,8 +66,10 @@ class Speaker:
 
     def __init__(self, folders: Sequence[Path], limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         self._limits = limits
-        self._library: Library = read_library((*folders, shipped_templates()))
-        self._shipped = len(folders)
+        shipped = shipped_templates().resolve()
+        own = [folder for folder in folders if folder.resolve() != shipped]
+        self._library: Library = read_library((*own, shipped))
+        self._shipped = len(own)
         self._sandbox = Sandbox(self._library.sources)
         for name in self._library.sources:
             with suppress(TemplateError):  # what is wrong with it is told by `check`, and by `speak` when it is used
@@ -322,6 +324,6 @@ def _sample() -> Subject:
 
 
 def _sentence_of(error: Exception) -> str:
-    """An error in one line, without the values that strangers sent."""
+    """An error in one line; of what strangers sent there can be a few words in it."""
     said = " ".join(legal(str(error)).split())[:300]
     return said or type(error).__name__

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
-from bridge.clock import Clock
+from bridge.clock import Clock, wait_any
 from bridge.database import Database
 from bridge.database.tables import EPOCH, MICROSECOND, inbox
 from bridge.errors import StoreUnavailable
@@ -25,6 +25,8 @@ from bridge.errors import StoreUnavailable
 # Enough for a minute's storm, few enough to fit into memory: beyond it the sender is told to come again.
 WAITING_LIMIT = 20_000
 WAITING_BYTES = 256 * 1024 * 1024
+# How long nobody must have knocked for the door to count as quiet: a few commits.
+QUIET_SECONDS = 0.02
 # Small bodies gain nothing from packing; large ones pack to a fortieth.
 PACK_FROM = 4096
 RETRY_STEPS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
@@ -63,7 +65,7 @@ class Inbox:
         self._bytes = 0
         self._committed: asyncio.Future[int] | None = None
         self._wake = asyncio.Event()
-        self.busy = False
+        self._turn = asyncio.Event()
 
     async def put(self, message: Message) -> int:
         """Keep `message`; returns, once it is durable, a number that is at least its own.
@@ -84,7 +86,6 @@ class Inbox:
     async def run(self, stop: asyncio.Event, clock: Clock) -> None:
         """Commit what waits, batch after batch, until `stop`; what waits then is still committed."""
         while True:
-            self.busy = bool(self._rows)
             if self._rows:
                 await self._commit()
                 continue
@@ -92,6 +93,18 @@ class Inbox:
                 return
             self._wake.clear()
             await clock.wait(None, self._wake, stop)
+
+    async def let_in(self, turns: int) -> None:
+        """Return when nobody knocked for a moment, or after so many more commits: for work that can wait for theirs."""
+        for _ in range(turns):
+            turn = self._turn
+            await wait_any(QUIET_SECONDS, turn)
+            if not turn.is_set():
+                return
+
+    def _turned(self) -> None:
+        turn, self._turn = self._turn, asyncio.Event()
+        turn.set()
 
     async def _commit(self) -> None:
         rows, committed = self._rows, self._committed
@@ -103,6 +116,7 @@ class Inbox:
             _fail(committed, error)
         else:
             committed.set_result(last)
+        self._turned()
 
 
 def _fail(committed: asyncio.Future[int], error: Exception) -> None:

@@ -16,5 +16,297 @@ depends_on = None
 
 def upgrade() -> None:
     """Make every table and index."""
-    for table in ():
+    for table in (
+        _alerts,
+        _calendars,
+        _calls,
+        _inbox,
+        _incidents,
+        _journal,
+        _overrides,
+        _pages,
+        _policies,
+        _probe,
+        _strays,
+    ):
         table()
+
+
+def _alerts() -> None:
+    op.create_table(
+        "alerts",
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("firing", sa.Boolean(), nullable=False),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("annotations", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=True),
+        sa.Column("generator_url", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("incident", "fingerprint"),
+    )
+
+
+def _calendars() -> None:
+    op.create_table(
+        "calendars",
+        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("fetched_at", sa.BigInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("schedule"),
+    )
+
+
+def _calls() -> None:
+    op.create_table(
+        "calls",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=True),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("speech_seconds", sa.Float(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("requested_at", sa.BigInteger(), nullable=True),
+        sa.Column("placed_at", sa.BigInteger(), nullable=True),
+        sa.Column("ringing_at", sa.BigInteger(), nullable=True),
+        sa.Column("answered_at", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("duration", sa.Float(), nullable=True),
+        sa.Column("cost", sa.Float(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("asked_again", sa.Boolean(), nullable=False),
+        sa.Column("acknowledged", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "calls_due",
+        "calls",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "calls_gateway",
+        "calls",
+        ["gateway_id"],
+        unique=False,
+        sqlite_where=sa.text("gateway_id IS NOT NULL"),
+        postgresql_where=sa.text("gateway_id IS NOT NULL"),
+    )
+    op.create_index(
+        "calls_live",
+        "calls",
+        ["person"],
+        unique=False,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_index("calls_number", "calls", ["number", "requested_at"], unique=False)
+    op.create_index("calls_requested", "calls", ["requested_at"], unique=False)
+
+
+def _inbox() -> None:
+    op.create_table(
+        "inbox",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("door", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("meta", sa.Text(), nullable=False),
+        sa.Column("packed", sa.Boolean(), nullable=False),
+        sa.Column("digested_at", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("retry_at", sa.BigInteger(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "inbox_waiting",
+        "inbox",
+        ["seq"],
+        unique=False,
+        sqlite_where=sa.text("digested_at IS NULL"),
+        postgresql_where=sa.text("digested_at IS NULL"),
+    )
+
+
+def _incidents() -> None:
+    op.create_table(
+        "incidents",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("group_key", sa.Text(), nullable=False),
+        sa.Column("policy", sa.Text(), nullable=False),
+        sa.Column("policy_hash", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("rank", sa.SmallInteger(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("targets", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
+        sa.Column("news_at", sa.BigInteger(), nullable=False),
+        sa.Column("step_ends_at", sa.BigInteger(), nullable=True),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
+        sa.Column("closed_at", sa.BigInteger(), nullable=True),
+        sa.Column("group_labels", sa.Text(), nullable=False),
+        sa.Column("external_url", sa.Text(), nullable=False),
+        sa.Column("truncated", sa.Integer(), nullable=False),
+        sa.Column("serial", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "incidents_closed",
+        "incidents",
+        ["closed_at"],
+        unique=False,
+        sqlite_where=sa.text("closed_at IS NOT NULL"),
+        postgresql_where=sa.text("closed_at IS NOT NULL"),
+    )
+    op.create_index(
+        "incidents_due",
+        "incidents",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "incidents_open",
+        "incidents",
+        ["stream", "policy"],
+        unique=True,
+        sqlite_where=sa.text("closed_at IS NULL"),
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+
+
+def _journal() -> None:
+    op.create_table(
+        "journal",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("incident", sa.Text(), nullable=True),
+        sa.Column("call", sa.Text(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index(
+        "journal_call",
+        "journal",
+        ["call"],
+        unique=False,
+        sqlite_where=sa.text("call IS NOT NULL"),
+        postgresql_where=sa.text("call IS NOT NULL"),
+    )
+    op.create_index(
+        "journal_incident",
+        "journal",
+        ["incident"],
+        unique=False,
+        sqlite_where=sa.text("incident IS NOT NULL"),
+        postgresql_where=sa.text("incident IS NOT NULL"),
+    )
+
+
+def _overrides() -> None:
+    op.create_table(
+        "overrides",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _pages() -> None:
+    op.create_table(
+        "pages",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("incident", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("queued_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("call", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "pages_call",
+        "pages",
+        ["call"],
+        unique=False,
+        sqlite_where=sa.text("call IS NOT NULL"),
+        postgresql_where=sa.text("call IS NOT NULL"),
+    )
+    op.create_index(
+        "pages_waiting",
+        "pages",
+        ["person", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'queued'"),
+        postgresql_where=sa.text("state = 'queued'"),
+    )
+
+
+def _policies() -> None:
+    op.create_table(
+        "policies",
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
+
+
+def _probe() -> None:
+    op.create_table(
+        "probe",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("filler", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _strays() -> None:
+    op.create_table(
+        "strays",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("gateway_id", sa.Text(), nullable=True),
+        sa.Column("foreign_id", sa.Text(), nullable=True),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("report", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index("strays_gateway", "strays", ["gateway_id"], unique=False)
