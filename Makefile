@@ -3,8 +3,10 @@
 .DELETE_ON_ERROR:
 
 # The first Python on the path that is new enough; `make test PYTHON=python3.13` takes another.
-PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(shell for one in python3 python3.13 python3.12 python3.11; do \
 	"$$one" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$one"; break; }; done)
+endif
 VERSION := $(shell "$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) and print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +25,7 @@ ARGS ?=
 .PHONY: help demo test check bench image lock clean servers python
 
 help:  ## what there is
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb line; do printf '  make %-7s %s\n' "$$verb" "$$line"; done
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run.stamp  ## the whole story on your machine, no call is placed (ONCE=1: leave at the end)
 	$(BIN)/python -m bridge demo $(if $(ONCE),--once)

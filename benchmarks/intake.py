@@ -9,18 +9,15 @@ each, every one of another stream. What is printed is the median of the ratios, 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+
+from benchmarks.running import free_port, ours, process
 
 WRK = """
 counter = 0
@@ -49,6 +46,17 @@ async def take(request):
     await request.read()
     return web.Response(text="OK\\n")
 async def main():
+    app = web.Application(client_max_size=10 * 1024 * 1024)
+    app.router.add_post("/webhook/alertmanager", take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", int(sys.argv[1])).start()
+    await asyncio.Event().wait()
+uvloop.run(main())
+"""
+
+
+def main():
     app = web.Application(client_max_size=10 * 1024 * 1024)
     app.router.add_post("/webhook/alertmanager", take)
     runner = web.AppRunner(app, access_log=None)
@@ -88,41 +96,22 @@ def main() -> int:
 
 
 def _bare(seconds: int) -> float:
-    port = _free_port()
-    with _process([sys.executable, "-c", BARE, str(port)], port):
+    port = free_port()
+    with process([sys.executable, "-c", BARE, str(port)], port):
         _wrk(port, 1)
         return _wrk(port, seconds)
 
 
 def _ours(seconds: int) -> tuple[float, float]:
     """Webhooks taken per second, and incidents opened per second until the last one is digested."""
-    port = _free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "callbridge.yaml")
-        path.write_text(CONFIG.format(dead=_free_port()))
-        Path(folder, "key").write_text("benchmark-key")
-        command = [sys.executable, "-m", "bridge", "serve", f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
-        with _process(command, port):
-            _wrk(port, 1)
-            _drain(port)
-            before, began = _metric(port, "callbridge_incidents_opened_total"), time.monotonic()
-            taken = _wrk(port, seconds)
-            _drain(port)
-            opened = _metric(port, "callbridge_incidents_opened_total") - before
-            return taken, opened / (time.monotonic() - began)
-
-
-def _drain(port: int) -> None:
-    while _metric(port, "callbridge_inbox_waiting"):
-        time.sleep(0.05)
-
-
-def _metric(port: int, name: str) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
-        text = response.read().decode()
-    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
-    assert found is not None, name
-    return float(found.group(1))
+    with ours() as server:
+        _wrk(server.port, 1)
+        server.drain()
+        before, began = server.metric("callbridge_incidents_opened_total"), time.monotonic()
+        taken = _wrk(server.port, seconds)
+        server.drain()
+        opened = server.metric("callbridge_incidents_opened_total") - before
+        return taken, opened / (time.monotonic() - began)
 
 
 def _wrk(port: int, seconds: int) -> float:
@@ -136,26 +125,6 @@ def _wrk(port: int, seconds: int) -> float:
     found = re.search(r"Requests/sec:\s+(\S+)", told)
     assert found is not None, told
     return float(found.group(1))
-
-
-@contextlib.contextmanager
-def _process(command: list[str], port: int) -> Iterator[None]:
-    process = subprocess.Popen(command)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

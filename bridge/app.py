@@ -23,7 +23,7 @@ from bridge.clock import Clock, SystemClock
 from bridge.config import Config
 from bridge.database import Database
 from bridge.dispatch import Dispatch, World
-from bridge.errors import CallbridgeError, Reason
+from bridge.errors import CallbridgeError, ConfigError, Fault, Reason
 from bridge.gateway import Dialect, Gateway, Operation, open_session
 from bridge.logs import conceal, fields
 from bridge.metrics import Metrics
@@ -58,6 +58,7 @@ class App:
     addresses: list[str] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
+    reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         """Serve until `stop` is set. Raises CallbridgeError (ConfigError) where it cannot start."""
@@ -66,8 +67,8 @@ class App:
         self.metrics = Metrics(CollectorRegistry())
         self._in_force(loaded)
         self.database = Database(loaded.storage.url)
-        await self.database.start()
         try:
+            await self.database.start()
             async with open_session() as session:
                 self._session = session
                 await self._serve(loaded)
@@ -122,8 +123,8 @@ class App:
                 site = web.TCPSite(runner, host or None, port, backlog=1024)
                 try:
                     await site.start()
-                except OSError as error:
-                    raise CallbridgeError(f"--web.listen-address={address}: {error.strerror or error}") from None
+                except (OSError, UnicodeError) as error:
+                    raise CallbridgeError(f"--web.listen-address={address}: {_why(error)}") from None
             for bound in runner.addresses:
                 name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
                 self.addresses.append(f"http://{name}:{bound[1]}{self.options.route_prefix}")
@@ -135,16 +136,26 @@ class App:
     # --- the world
 
     async def reload(self) -> None:
-        """Read the file again and swap to it at once, or leave everything as it is. Raises ConfigError."""
+        """Read the file again and swap to it at once, or leave everything as it is. Raises CallbridgeError."""
+        # One at a time: of two, the one that read the older file must not come last.
+        async with self.reloading:
+            await self._reload()
+
+    async def _reload(self) -> None:
         try:
             loaded = await asyncio.to_thread(self.load, self.options.config)
-            if loaded.storage != self.doors.config.storage and loaded.storage.url != self.doors.config.storage.url:
+            if loaded.storage.url != self.doors.config.storage.url:
                 log.warning("storage.url is only read at start: the change takes effect after a restart")
             world, gateway = self._world(loaded), self._gateway(loaded)
         except CallbridgeError as error:
             self.metrics.config_refused()
             log.error("the config was not reloaded, the old one stays in force", extra=fields(err=str(error)))
             raise
+        except Exception as error:
+            # A fault of our own in reading a file is no reason to stop calling people.
+            self.metrics.config_refused()
+            log.exception("the config was not reloaded, the old one stays in force")
+            raise CallbridgeError(f"a fault of callbridge itself: {type(error).__name__}, see the log") from None
         self._conceal(loaded)
         self.doors.config, self.dispatch.world, self.worker.gateway = loaded, world, gateway
         self._in_force(loaded)
@@ -158,9 +169,13 @@ class App:
 
     def _world(self, loaded: Config) -> World:
         speaker = Speaker(loaded.templates)
-        for policy in loaded.policies.values():
-            for fault in speaker.check(policy.template):
-                raise CallbridgeError(f"policies.{policy.name}.template: {fault}")
+        faults = [
+            Fault(str(loaded.path), 1, 1, f"policies.{policy.name}.template", fault)
+            for policy in loaded.policies.values()
+            for fault in speaker.check(policy.template)
+        ]
+        if faults:
+            raise ConfigError(faults)
         acknowledgement = loaded.acknowledgement
         return World(
             route=loaded.route,
@@ -200,7 +215,9 @@ class App:
     def _key(self) -> str:
         secret = self.doors.config.gateway.api_key
         if secret is None:
-            raise CallbridgeError("gateway.api_key_file: there is none in the config; without a key nobody can be called")
+            raise CallbridgeError(
+                "gateway.api_key_file: there is none in the config; without a key nobody can be called"
+            )
         key = secret.read()
         conceal(key)
         return key
@@ -228,13 +245,23 @@ class App:
 
     def _conceal(self, loaded: Config) -> None:
         webhooks = loaded.webhooks
-        for secret in (loaded.gateway.api_key, webhooks.alertmanager, webhooks.grafana, webhooks.report_token, webhooks.signing_key):
+        for secret in (
+            loaded.gateway.api_key,
+            webhooks.alertmanager,
+            webhooks.grafana,
+            webhooks.report_token,
+            webhooks.signing_key,
+        ):
             if secret is None:
                 continue
             try:
                 conceal(secret.read())
             except CallbridgeError as error:
                 log.warning("%s", error)
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -270,6 +297,8 @@ async def _with_signals(app: App) -> None:
 async def _reload_on(app: App, asked: asyncio.Event) -> None:
     while True:
         await asked.wait()
+        # Asked while it starts: there is nothing to swap yet.
+        await app.started.wait()
         asked.clear()
         try:
             await app.reload()

@@ -44,13 +44,13 @@ class Worker:
             while not stop.is_set():
                 self._dispatch.work.clear()
                 try:
-                    until = await self._pass(tasks)
+                    until = await self.look(tasks)
                 except StoreUnavailable as error:
                     log.error("cannot work now", extra=fields(err=str(error)))
                     until = self._clock.now() + STORE_PAUSE
                 await self._clock.wait(until, self._dispatch.work, stop)
 
-    async def _pass(self, tasks: asyncio.TaskGroup) -> datetime | None:
+    async def look(self, tasks: asyncio.TaskGroup) -> datetime | None:
         """One look at all there is; returns when to look again at the latest."""
         while await self._dispatch.fire_due():
             await asyncio.sleep(0)

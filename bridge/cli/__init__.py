@@ -22,14 +22,22 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message:
-            flag = unknown.split()[0].partition("=")[0]
-            message = f"unknown long flag '{flag}', try --help" if flag.startswith("--") else f"unexpected {flag}, try --help"
-        self.exit(1, f"{self.prog}: error: {message}\n")
+            flag = unknown.partition(" ")[0].partition("=")[0]
+            message = (
+                f"unknown long flag '{flag}', try --help"
+                if flag.startswith("--")
+                else f"unexpected {unknown!r}, try --help"
+            )
+        self.exit(1, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
 def parser() -> Parser:
     """The whole command line."""
-    top = Parser(prog="callbridge", description="Wakes the right person by telephone, and can prove that it did.", allow_abbrev=False)
+    top = Parser(
+        prog="callbridge",
+        description="Wakes the right person by telephone, and can prove that it did.",
+        allow_abbrev=False,
+    )
     version = f"callbridge, version {__version__} (python {platform.python_version()}, {platform.system().lower()})"
     top.add_argument("--version", action="version", version=version)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)

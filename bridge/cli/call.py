@@ -14,7 +14,7 @@ from bridge.cli.serving import add_logging
 from bridge.cli.words import Commands, add_command, add_config
 from bridge.clock import SystemClock
 from bridge.config import Config
-from bridge.errors import CallbridgeError
+from bridge.errors import CallbridgeError, GatewayError
 from bridge.gateway import Dialect, Gateway, JournalRow, Request, open_session
 from bridge.schedule import Person
 from bridge.store.ids import Ids
@@ -54,7 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _meant(person: Person) -> bool:
-    print(f"Call {person.name} ({logs.mask(person.phone or '')}) for real, at the gateway's price? [y/N] ", end="", flush=True)
+    print(
+        f"Call {person.name} ({logs.mask(person.phone or '')}) for real, at the gateway's price? [y/N] ",
+        end="",
+        flush=True,
+    )
     return sys.stdin.readline().strip().lower() in ("y", "yes", "j", "ja")
 
 
@@ -85,13 +89,23 @@ async def _call(loaded: Config, person: Person, tell: Callable[[str], None]) -> 
 
 
 async def _follow(
-    gateway: Gateway, gateway_id: str | None, person: Person, text: str, patience: timedelta, tell: Callable[[str], None]
+    gateway: Gateway,
+    gateway_id: str | None,
+    person: Person,
+    text: str,
+    patience: timedelta,
+    tell: Callable[[str], None],
 ) -> bool:
     """Ask the gateway's journal until it knows how the call ended; the webhook's reports go to the server."""
     clock = SystemClock()
     began, said = clock.now(), None
     while clock.now() < began + patience:
-        row = await _row(gateway, gateway_id, person, text, clock)
+        row = None
+        try:
+            row = await _row(gateway, gateway_id, person, text, clock)
+        except GatewayError as error:
+            # The phone rings whether we can look or not.
+            tell(f"{clock.now():%H:%M:%S}  cannot look it up: {error}")
         if row is not None and row.status is not said:
             said = row.status
             length = f", {row.duration:.0f} s" if row.duration is not None else ""
@@ -103,7 +117,9 @@ async def _follow(
     return False
 
 
-async def _row(gateway: Gateway, gateway_id: str | None, person: Person, text: str, clock: SystemClock) -> JournalRow | None:
+async def _row(
+    gateway: Gateway, gateway_id: str | None, person: Person, text: str, clock: SystemClock
+) -> JournalRow | None:
     now = clock.now()
     if gateway_id is None:
         return await gateway.find(person.phone or "", text, now - timedelta(minutes=5), now)

@@ -8,7 +8,6 @@ from pathlib import Path
 from bridge import config
 from bridge.cli.words import Commands, add_command
 from bridge.errors import ConfigError, Fault
-from bridge.route import shadowed
 from bridge.speech import Speaker
 
 
@@ -30,25 +29,22 @@ def run(arguments: argparse.Namespace) -> int:
     errors = sum(not fault.warning for fault in faults)
     warnings = len(faults) - errors
     failed = errors > 0 or (arguments.strict and warnings > 0)
-    said = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "fault"), (warnings, "warning")) if count)
+    said = ", ".join(
+        f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "fault"), (warnings, "warning")) if count
+    )
     print(f"{arguments.file}: {'FAILED' if failed else 'SUCCESS'}{': ' + said if said else ''}")
     return 1 if failed else 0
 
 
 def _further(path: Path) -> list[Fault]:
-    """What only shows once the whole file is read: templates that cannot be used, routes that nothing reaches."""
+    """What only shows once the whole file is read: templates that cannot be used."""
     try:
         loaded = config.load(path)
     except ConfigError as error:
         return list(error.faults)
     speaker = Speaker(loaded.templates)
-    found = [
+    return [
         Fault(str(path), 1, 1, f"policies.{policy.name}.template", fault)
         for policy in loaded.policies.values()
         for fault in speaker.check(policy.template)
     ]
-    found += [
-        Fault(str(path), 1, 1, "route", str(hidden), warning=True)
-        for hidden in shadowed(loaded.route)
-    ]
-    return found

@@ -1,6 +1,7 @@
-"""`callbridge demo`: everything in one go: a telephone company, the server, a real captured webhook; and the story of it.
+"""`callbridge demo`: everything in one go: a telephone company, the server, a real captured webhook, and their story.
 
-Real programs over real HTTP on loopback; only the clock is not: it begins at the instant of the captured alert and runs fast.
+Real programs over real HTTP on loopback; only the clock is not: it begins at the instant of the captured alert and
+runs fast.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bridge.simulator import Simulator, presses, sleeps
 from bridge.speech import shipped_templates
 
 RATE = 20.0
-TOKEN = "demo-report-token"
+TOKEN = "demo-report-token"  # noqa: S105 - it guards nothing: all of the demo is on loopback, and ends with it
 KEY = "demo-key"
 PATIENCE = 60.0
 PAYLOADS = resources.files("bridge.cli") / "payloads"
@@ -39,7 +40,9 @@ PAYLOADS = resources.files("bridge.cli") / "payloads"
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
-    command = add_command(commands, "demo", "show the whole job on a captured webhook, with a simulated telephone company")
+    command = add_command(
+        commands, "demo", "show the whole job on a captured webhook, with a simulated telephone company"
+    )
     command.add_argument("--once", action="store_true", help="leave when the story is over")
     command.add_argument("--web.listen-address", dest="listen", metavar="ADDRESS", default="127.0.0.1:0")
     command.set_defaults(run=run)
@@ -67,7 +70,8 @@ async def _demo(folder: Path, listen: str, once: bool) -> None:
             tell.opening(loaded, app.addresses[0], phones.url)
             await _story(session, phones, loaded, clock, firing, tell)
             if not once:
-                print(f"\nStill running: {app.addresses[0]}/api/v1/incidents and {app.addresses[0]}/metrics (Ctrl-C ends it)")
+                base = app.addresses[0]
+                print(f"\nStill running: {base}/api/v1/incidents and {base}/metrics (Ctrl-C ends it)")
                 await asyncio.get_running_loop().create_future()
 
 
@@ -87,7 +91,9 @@ async def _story(
     told = await (await session.get("/metrics")).text()
     print("\nWhat Prometheus sees of it:")
     for line in told.splitlines():
-        if line.startswith(("callbridge_calls_total", "callbridge_acknowledgements_total")) and not line.endswith(" 0.0"):
+        if line.startswith(("callbridge_calls_total", "callbridge_acknowledgements_total")) and not line.endswith(
+            " 0.0"
+        ):
             print(f"  {line}")
 
 

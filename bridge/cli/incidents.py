@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
+import json
 import sys
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from bridge.cli.serving import DEFAULT_ADDRESS
-from bridge.cli.words import Commands, add_command
+from bridge.cli.words import Commands, add_command, plain
 from bridge.errors import CallbridgeError
 
 ACTIONS = {"ack": "acknowledge", "escalate": "escalate", "resolve": "resolve"}
@@ -23,7 +26,9 @@ def add_to(commands: Commands) -> None:
     command.add_argument("verb", metavar="list|show|ack|escalate|resolve", nargs="?", default="list",
                          choices=("list", "show", *ACTIONS))  # fmt: skip
     command.add_argument("id", metavar="ID", nargs="?", default="")
-    command.add_argument("--url", default=f"http://{DEFAULT_ADDRESS}", help="the server (default http://%s)" % DEFAULT_ADDRESS)
+    command.add_argument(
+        "--url", default=f"http://{DEFAULT_ADDRESS}", help=f"the server (default http://{DEFAULT_ADDRESS})"
+    )
     command.add_argument("--state", default="open", help="which to list (default: open; all for all)")
     command.add_argument("--by", default="", help="who acts: a person's key (default: your login name)")
     command.add_argument("--comment", default="", help="why")
@@ -51,31 +56,52 @@ async def _ask(arguments: argparse.Namespace) -> dict[str, Any]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         try:
             return await _request(session, base, arguments)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CallbridgeError(f"{arguments.url}: {str(error) or type(error).__name__}; is the server running there?") from None
+        except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
+            raise CallbridgeError(
+                f"{arguments.url}: {str(error) or type(error).__name__}; is the server running there?"
+            ) from None
 
 
 async def _request(session: aiohttp.ClientSession, base: str, arguments: argparse.Namespace) -> dict[str, Any]:
     verb = arguments.verb
     if verb in ACTIONS:
-        wish = {"by": arguments.by or getpass.getuser(), "comment": arguments.comment}
-        request = session.post(f"{base}/{arguments.id}/{ACTIONS[verb]}", json=wish)
+        wish = {"by": arguments.by or _login(), "comment": arguments.comment}
+        request = session.post(URL(f"{base}/{quote(arguments.id, safe='')}/{ACTIONS[verb]}", encoded=True), json=wish)
     elif verb == "show":
-        request = session.get(f"{base}/{arguments.id}")
+        request = session.get(URL(f"{base}/{quote(arguments.id, safe='')}", encoded=True))
     else:
         request = session.get(base, params={} if arguments.state == "all" else {"state": arguments.state})
     async with request as response:
-        told = await response.json(content_type=None)
-        if response.status != 200:
-            raise CallbridgeError(f"{arguments.url}: {told.get('message', response.status)}")
-        return {"told": told, "raw": await response.text()}
+        raw = await response.text(errors="replace")
+        told = _object(raw)
+        if response.status != 200 or not told:
+            said = told.get("message", f"it answered {response.status}, and not as a callbridge does")
+            raise CallbridgeError(f"{arguments.url}: {plain(str(said))}")
+        return {"told": told, "raw": raw}
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The JSON object of an answer; empty where it is none, as of a proxy or another server."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""  # a container's user often has no name
 
 
 def _list(told: dict[str, Any]) -> None:
     if not told["incidents"]:
         print("no incidents")
     for incident in told["incidents"]:
-        print(f"{incident['id']}  {incident['opened_at'][:19]}Z  {incident['state']:12}  {incident['policy']:16}  {_what(incident)}")
+        when, state = f"{incident['opened_at'][:19]}Z", f"{incident['state']:12}"
+        print(plain(f"{incident['id']}  {when}  {state}  {incident['policy']:16}  {_what(incident)}"))
     if told["next"]:
         print("… and older ones")
 
@@ -88,8 +114,8 @@ def _what(incident: dict[str, Any]) -> str:
 
 
 def _story(incident: dict[str, Any]) -> None:
-    print(f"{incident['id']}  {incident['state']}  policy {incident['policy']}: {_what(incident)}")
+    print(plain(f"{incident['id']}  {incident['state']}  policy {incident['policy']}: {_what(incident)}"))
     for line in incident["journal"]:
         where = f"round {line['round']}, step {line['step']}" if line["round"] else ""
         parts = (line["at"][:19] + "Z", f"{line['word']:20}", line["who"], where, line["note"])
-        print("  " + "  ".join(part for part in parts if part))
+        print(plain("  " + "  ".join(part for part in parts if part)))

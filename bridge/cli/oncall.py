@@ -14,6 +14,9 @@ from bridge.cli.words import Commands, add_at, add_command, add_config, now_or
 from bridge.errors import CallbridgeError
 from bridge.schedule import Person, Schedule, Shift, ical_of, on_call, shifts
 
+# Where a month before and ten years behind are still dates.
+FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
+
 
 def add_to(commands: Commands) -> None:
     """Add the command."""
@@ -33,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     now = now_or(arguments.at)
     if arguments.days is not None and not 1 <= arguments.days <= 3660:
         raise CallbridgeError(f"--days={arguments.days}: write 1 to 3660")
+    if not FIRST <= now <= LAST:
+        raise CallbridgeError(f"--at={now:%Y-%m-%d}: write a day from {FIRST.year} to {LAST.year}")
     ends = now + timedelta(days=arguments.days) if arguments.days else None
     listed = [shift for schedule in schedules for shift in _listed(schedule, now, ends)]
     match arguments.output:

@@ -1,4 +1,9 @@
-"""`callbridge render`: the exact text or XML that would be sent for a webhook."""
+"""`callbridge render`: the exact text or XML that would be sent for a webhook.
+
+A body whose alerts take several policies is told as to a person whom all of them call: in one call, the worst first, by
+the template of the worst one's policy. Policies without steps and routes that are muted then call nobody and are left
+out.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from bridge.alert import Alert, Group, common
 from bridge.cli.words import Commands, add_at, add_command, add_config, now_or, read_payload
 from bridge.config import Config
 from bridge.errors import CallbridgeError
-from bridge.route import match
+from bridge.route import Route, match, muted
 from bridge.speech import Kind, Speaker, Speech, Subject
 
 
@@ -39,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
     group = read_payload(arguments.payload)
     speech = _speech(arguments, loaded, group, now_or(arguments.at))
     print(speech.text)
-    seconds = f"about {speech.seconds:.0f} s of speech, {len(speech.text)} characters, {speech.template} in {speech.language}"
+    seconds = (
+        f"about {speech.seconds:.0f} s of speech, {len(speech.text)} characters, {speech.template} in {speech.language}"
+    )
     print(seconds, file=sys.stderr)
     if speech.problem:
         print(f"callbridge: error: {speech.problem}", file=sys.stderr)
@@ -58,7 +65,7 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
     subjects = _subjects(loaded, group, now)
     if not subjects:
         raise CallbridgeError(f"{arguments.payload}: nothing fires in it, nobody would be called")
-    template = arguments.template or (loaded.policies[subjects[0].policy].template if loaded else "call")
+    template = arguments.template or (loaded.policies[_worst(subjects).policy].template if loaded else "call")
     speaker = Speaker(loaded.templates if loaded else ())
     for fault in speaker.check(template):
         raise CallbridgeError(f"template {template}: {fault}")
@@ -75,10 +82,10 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
 
 
 def _subjects(loaded: Config | None, group: Group, now: datetime) -> list[Subject]:
-    """One per policy that the firing alerts take; the opening is the first alert's start."""
+    """One per policy that calls somebody for the firing alerts; the opening is the first alert's start."""
     by_policy: dict[str, list[Alert]] = {}
     for alert in group.alerts:
-        policies = [route.policy for route in match(loaded.route, alert.labels)] if loaded else ["call"]
+        policies = [route.policy for route in _routes(loaded, alert, now)] if loaded else ["call"]
         for policy in dict.fromkeys(policies):
             if alert.firing:
                 by_policy.setdefault(policy, []).append(alert)
@@ -97,12 +104,26 @@ def _subjects(loaded: Config | None, group: Group, now: datetime) -> list[Subjec
     ]
 
 
+def _worst(subjects: list[Subject]) -> Subject:
+    return min(subjects, key=lambda subject: (subject.rank, subject.opened_at))
+
+
+def _routes(loaded: Config, alert: Alert, now: datetime) -> list[Route]:
+    """The routes by which `alert` would ring somebody's phone at `now`."""
+    taken = match(loaded.route, alert.labels)
+    return [
+        route for route in taken if loaded.policies[route.policy].steps and not muted(route, loaded.time_intervals, now)
+    ]
+
+
 def _aloud(speech: Speech, wav: Path | None) -> None:
     program = shutil.which("espeak-ng")
     if program is None:
         raise CallbridgeError("espeak-ng is not installed (on Debian: apt-get install espeak-ng)")
     command = [program, "-v", speech.language.lower(), *(["-m"] if speech.kind is not Kind.TEXT else [])]
     command += ["-w", str(wav)] if wav else []
-    done = subprocess.run(command, input=speech.text, text=True, capture_output=True, check=False)
+    done = subprocess.run(  # noqa: S603 - no shell, and what is said goes in by stdin
+        command, input=speech.text, text=True, capture_output=True, check=False
+    )
     if done.returncode:
         raise CallbridgeError(f"espeak-ng: {done.stderr.strip() or done.returncode}")

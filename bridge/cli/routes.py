@@ -49,14 +49,18 @@ def run_test(arguments: argparse.Namespace) -> int:
     """Print the policies; the last line is theirs alone."""
     loaded = config.load(arguments.config)
     for warning in loaded.warnings:
-        print(warning, file=sys.stderr)
+        if warning.where.startswith("route"):
+            print(warning, file=sys.stderr)
     try:
         labels = parse_labels(arguments.labels)
     except MatcherError as error:
         raise CallbridgeError(str(error)) from None
     now = now_or(arguments.at)
-    taken = {route.policy: muted(route, loaded.time_intervals, now) for route in reversed(match(loaded.route, labels))}
-    names = [f"{name} (muted)" if silent else name for name, silent in reversed(taken.items())]
+    # As dispatch has it: one route that is not muted is enough for its policy.
+    taken: dict[str, bool] = {}
+    for route in match(loaded.route, labels):
+        taken[route.policy] = taken.get(route.policy, True) and muted(route, loaded.time_intervals, now)
+    names = [f"{name} (muted)" if silent else name for name, silent in taken.items()]
     print(",".join(names))
     if arguments.verify is None or arguments.verify.split(",") == names:
         return 0

@@ -45,7 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def external_url(url: str) -> str:
     """The URL without a slash at its end. Raises CallbridgeError where it is none."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise CallbridgeError(f"--web.external-url={url}: {error}; write http(s)://host[:port][/path]") from None
     if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
         raise CallbridgeError(f"--web.external-url={url}: write http(s)://host[:port][/path]")
     return url.rstrip("/")

@@ -11,7 +11,8 @@ from bridge.app import parse_address
 from bridge.cli.serving import add_logging
 from bridge.cli.words import Commands, add_command
 from bridge.errors import CallbridgeError
-from bridge.simulator import Answer, Era, parse_answer, run as run_simulator
+from bridge.simulator import Answer, Era, parse_answer
+from bridge.simulator import run as run_simulator
 
 
 def add_to(commands: Commands) -> None:
@@ -20,9 +21,17 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--web.listen-address", dest="listen", metavar="ADDRESS", default="127.0.0.1:10078")
     command.add_argument("--era", choices=[era.value for era in Era], default=Era.SEVEN_2024.value)
     command.add_argument("--key", default="simulator-key", help="the API key that it takes")
-    command.add_argument("--person", metavar="NUMBER=ANSWER[,ANSWER]", action="append", default=[],
-                         help="such as +491711234567=sleeps,answers:listens=10 (the last one repeats)")  # fmt: skip
-    command.add_argument("--hook", metavar="URL", help="where reports go, such as http://127.0.0.1:10077/webhook/sms77/TOKEN")
+    command.add_argument(
+        "--person",
+        metavar="NUMBER=ANSWER[;ANSWER]",
+        action="append",
+        default=[],
+        help="how a person behaves, call by call, such as '+491711234567=sleeps;answers:after=4,listens=10':"
+        " ';' stands between answers (the last one repeats), ',' within one; may be repeated",
+    )
+    command.add_argument(
+        "--hook", metavar="URL", help="where reports go, such as http://127.0.0.1:10077/webhook/sms77/TOKEN"
+    )
     add_logging(command, "warn")
     command.set_defaults(run=run)
 
@@ -33,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = parse_address(arguments.listen)
     people = dict(_person(text) for text in arguments.person)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run_simulator(host, port, Era(arguments.era), arguments.key, people, arguments.hook, print))
+        asyncio.run(run_simulator(host, port, Era(arguments.era), arguments.key, people, arguments.hook, _tell))
     return 0
 
 
@@ -42,3 +51,8 @@ def _person(text: str) -> tuple[str, list[Answer]]:
     if not equals or not answers:
         raise CallbridgeError(f"--person={text}: write NUMBER=ANSWER, such as +491711234567=sleeps")
     return number, [parse_answer(answer) for answer in answers.split(";")]
+
+
+def _tell(line: str) -> None:
+    # At once: whoever rehearses watches a pipe as often as a terminal.
+    print(line, flush=True)

@@ -24,12 +24,16 @@ def add_command(commands: Commands, name: str, summary: str, **more: Any) -> arg
 
 def add_config(command: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The flag --config.file."""
-    command.add_argument("--config.file", dest="config", metavar="FILE", type=Path, required=required, help="the config")
+    command.add_argument(
+        "--config.file", dest="config", metavar="FILE", type=Path, required=required, help="the config"
+    )
 
 
 def add_at(command: argparse.ArgumentParser) -> None:
     """The flag --at."""
-    command.add_argument("--at", metavar="TIME", type=at_time, default=None, help="at that time (RFC 3339; default: now)")
+    command.add_argument(
+        "--at", metavar="TIME", type=at_time, default=None, help="at that time (RFC 3339; default: now)"
+    )
 
 
 def at_time(text: str) -> datetime:
@@ -47,6 +51,11 @@ def at_time(text: str) -> datetime:
 def now_or(at: datetime | None) -> datetime:
     """The time that a command speaks of."""
     return at or SystemClock().now()
+
+
+def plain(text: str) -> str:
+    """A stranger's text as a terminal may be given it: nothing moves the cursor or turns the direction of reading."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def read_payload(path: Path) -> Group:

@@ -1,8 +1,8 @@
 """How it is remembered: the engine, its transactions and its schema.
 
 Every transaction is one plain function that takes a SQLAlchemy connection and runs in the database's own thread. For
-SQLite exactly one connection writes and checkpoints (two would meet the WAL-reset fault of SQLite before 3.51.3), readers
-are `query_only`, and a lock file keeps a second process out.
+SQLite exactly one connection writes and checkpoints (two would meet the WAL-reset fault of SQLite before 3.51.3), those
+that read are `query_only`, and a lock file keeps a second process out.
 """
 
 from __future__ import annotations

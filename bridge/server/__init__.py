@@ -17,7 +17,7 @@ def make_application(doors: Doors, prefix: str = "") -> web.Application:
     """The whole of it, below `prefix` (`/pager`, or nothing)."""
     application = web.Application(client_max_size=BODY_LIMIT)
     application[DOORS] = doors
-    routes = [*door_routes(), *api_routes()]
+    routes = [*door_routes(), *api_routes(prefix)]
     if prefix:
         routes = [web.route(route.method, prefix + route.path, route.handler, **route.kwargs) for route in routes]
     application.add_routes(routes)

@@ -5,6 +5,7 @@ Described by /api/v1/openapi.json. Times are RFC 3339 in UTC; numbers are masked
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,20 +22,32 @@ from bridge.escalation import State
 from bridge.logs import mask
 from bridge.server.doors import DOORS, Doors
 from bridge.server.openapi import document
+from bridge.store.ids import ALPHABET
 from bridge.store.reading import IncidentView, calls_listed, incident_view, incidents_listed
 
 LIMIT = 100
 MOST = 1000
 ACTIONS = ("acknowledge", "escalate", "resolve")
 OPEN = "open"
+_NUMBER = re.compile("[0-9]{1,9}")
+_CURSOR = re.compile(f"[{ALPHABET}]{{22}}")
 
 
 class BadRequest(Exception):
     """The request cannot be understood; the text says what would be right."""
 
 
-def api_routes() -> list[web.RouteDef]:
-    """Every path of the API."""
+class NotFound(Exception):
+    """There is nothing of that name."""
+
+
+def api_routes(prefix: str = "") -> list[web.RouteDef]:
+    """Every path of the API, which others find below `prefix`."""
+
+    async def openapi(request: web.Request, doors: Doors) -> object:
+        """What this API is."""
+        return document() | {"servers": [{"url": prefix or "/"}]}
+
     return [
         web.get("/api/v1/openapi.json", _safely(openapi)),
         web.get("/api/v1/incidents", _safely(incidents)),
@@ -51,8 +64,8 @@ def _safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Reques
             return _json(await answer(request, request.app[DOORS]))
         except BadRequest as error:
             return _json({"code": 400, "message": str(error)}, 400)
-        except LookupError as error:
-            return _json({"code": 404, "message": str(error.args[0])}, 404)
+        except NotFound as error:
+            return _json({"code": 404, "message": str(error)}, 404)
         except StoreUnavailable:
             return _json({"code": 503, "message": "the database cannot do this now, come again"}, 503)
         except TimeoutError:
@@ -63,11 +76,6 @@ def _safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Reques
 
 def _json(body: object, code: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), status=code, content_type="application/json")
-
-
-async def openapi(request: web.Request, doors: Doors) -> object:
-    """What this API is."""
-    return document()
 
 
 async def incidents(request: web.Request, doors: Doors) -> object:
@@ -98,7 +106,11 @@ async def status(request: web.Request, doors: Doors) -> object:
         "version": __version__,
         "started_at": doors.started_at,
         "ready": doors.ready and not doors.database.failing,
-        "config": {"path": str(doors.config.path.name), "hash": doors.config.hash, "warnings": [str(one) for one in doors.config.warnings]},
+        "config": {
+            "path": str(doors.config.path.name),
+            "hash": doors.config.hash,
+            "warnings": [str(one) for one in doors.config.warnings],
+        },
     }
 
 
@@ -117,8 +129,10 @@ def _acting(action: str) -> Callable[[web.Request, Doors], Any]:
         body = await request.read()
         try:
             wish = _WISH.decode(body) if body.strip() else _Wish()
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest(f'{error}; send {{"by": "who", "comment": "why"}}') from None
+        if not doors.ready:
+            raise StoreUnavailable("starting or stopping")
         id_ = (await _found(request.match_info["id"], doors)).stored.incident.id
         if not await doors.dispatch.ask(Command(id_, action, wish.by[:200], wish.comment[:1000])):
             raise TimeoutError
@@ -130,7 +144,7 @@ def _acting(action: str) -> Callable[[web.Request, Doors], Any]:
 async def _found(id_: str, doors: Doors) -> IncidentView:
     view = await doors.database.read(lambda connection: incident_view(connection, doors.dispatch.snapshots, id_))
     if view is None:
-        raise LookupError(f"there is no incident {id_[:40]}")
+        raise NotFound(f"there is no incident {id_[:40]}")
     return view
 
 
@@ -140,14 +154,17 @@ async def _found(id_: str, doors: Doors) -> IncidentView:
 def _paging(request: web.Request) -> dict[str, Any]:
     query = request.query
     text = query.get("limit", str(LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST:
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= MOST:
         raise BadRequest(f"limit: write a number from 1 to {MOST}")
+    cursor = query.get("cursor")
+    if cursor and not _CURSOR.fullmatch(cursor):
+        raise BadRequest("cursor: write `next` of the page before, as it is")
     since = query.get("since")
     try:
         at = None if since is None else parse_time(since)
     except ValueError as error:
         raise BadRequest(f"since: {error}; write 2026-01-31T09:00:00Z") from None
-    return {"limit": int(text), "cursor": query.get("cursor"), "since": at}
+    return {"limit": int(text), "cursor": cursor, "since": at}
 
 
 def _states(request: web.Request) -> list[str]:
@@ -218,8 +235,8 @@ def _page(row: Any) -> dict[str, object]:
 
 def _call(call: Call) -> dict[str, object]:
     names = (
-        "id", "gateway_id", "person", "reason", "language", "template", "text", "speech_seconds", "created_at", "requested_at",
-        "placed_at", "ringing_at", "answered_at", "ended_at", "due_at", "duration", "cost", "tries", "acknowledged",
+        "id", "gateway_id", "person", "reason", "language", "template", "text", "speech_seconds", "created_at",
+        "requested_at", "placed_at", "ringing_at", "answered_at", "ended_at", "due_at", "duration", "cost", "tries", "acknowledged",
     )  # fmt: skip
     shown: dict[str, object] = {name: getattr(call, name) for name in names}
     return shown | {
@@ -240,4 +257,3 @@ def _line(row: Any) -> Mapping[str, object]:
         "attempt": row.attempt,
         "note": row.note,
     }
-

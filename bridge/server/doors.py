@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import time
@@ -11,6 +12,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import PayloadEncodingError
 
 from bridge.alert import check_body
 from bridge.call import signed_call
@@ -28,6 +30,10 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 10 * 1024 * 1024
 SCHEMES = ("bearer",)
+POST = ("POST",)
+POST_OR_GET = ("POST", "GET")
+# Seconds. A scrape must be answered while the database hangs: that is when its figures are wanted most.
+GAUGES_WITHIN = 2.0
 
 
 @dataclass
@@ -49,14 +55,15 @@ DOORS = web.AppKey("doors", Doors)
 
 
 def door_routes() -> list[web.RouteDef]:
-    """Every door; the webhook stands with and without a trailing slash, for a redirect would lose alerts."""
+    """Every door; the webhook stands with and without a trailing slash, for a redirect would lose alerts.
+
+    Webhook doors take every method, so that what they turn away is counted too.
+    """
     return [
-        web.post("/webhook/alertmanager", alertmanager),
-        web.post("/webhook/alertmanager/", alertmanager),
-        web.post("/webhook/sms77/{token}", sms77),
-        web.get("/webhook/sms77/{token}", sms77, allow_head=False),
-        web.post("/webhook/keypress/{token}", keypress),
-        web.get("/webhook/keypress/{token}", keypress, allow_head=False),
+        web.route("*", "/webhook/alertmanager", alertmanager),
+        web.route("*", "/webhook/alertmanager/", alertmanager),
+        web.route("*", "/webhook/sms77/{token}", sms77),
+        web.route("*", "/webhook/keypress/{token}", keypress),
         web.get("/metrics", metrics),
         web.get("/-/healthy", healthy),
         web.get("/-/ready", ready),
@@ -71,11 +78,14 @@ class Answer:
 
     status: int
     text: str
+    allow: tuple[str, ...] = ()
 
     def response(self) -> web.Response:
         headers = {"X-Content-Type-Options": "nosniff"}
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
+        if self.allow:
+            headers["Allow"] = ", ".join(self.allow)
         return web.Response(status=self.status, text=self.text + "\n", headers=headers)
 
 
@@ -84,7 +94,7 @@ OK = Answer(200, "OK")
 
 async def alertmanager(request: web.Request) -> web.Response:
     """Alertmanager's webhook: 200 only once it is durable; 4xx only for what can never become one."""
-    return await _counted(request, "alertmanager", _alertmanager)
+    return await _counted(request, "alertmanager", _alertmanager, POST)
 
 
 async def _alertmanager(request: web.Request, doors: Doors) -> Answer:
@@ -98,12 +108,13 @@ async def _alertmanager(request: web.Request, doors: Doors) -> Answer:
 
 async def sms77(request: web.Request) -> web.Response:
     """What the gateway reports of calls; anything it may send is kept, and answered before it is understood."""
-    return await _counted(request, "sms77", _sms77)
+    return await _counted(request, "sms77", _sms77, POST_OR_GET)
 
 
 async def _sms77(request: web.Request, doors: Doors) -> Answer:
     secret = doors.config.webhooks.report_token
-    if secret is not None and not _same(request.match_info["token"], secret.read()):
+    # Without a token of its own the door is shut: a stranger's report could end a call, or take an incident.
+    if secret is None or not _same(request.match_info["token"], secret.read()):
         return Answer(404, "not found")
     body = await request.read()
     meta = {"content_type": request.headers.get("Content-Type", ""), "query": request.rel_url.raw_query_string}
@@ -113,7 +124,7 @@ async def _sms77(request: web.Request, doors: Doors) -> Answer:
 
 async def keypress(request: web.Request) -> web.Response:
     """The signed link of one call: whoever has it takes what the call told."""
-    return await _counted(request, "keypress", _keypress)
+    return await _counted(request, "keypress", _keypress, POST_OR_GET)
 
 
 async def _keypress(request: web.Request, doors: Doors) -> Answer:
@@ -124,34 +135,53 @@ async def _keypress(request: web.Request, doors: Doors) -> Answer:
 
 
 async def _keep(doors: Doors, message: Message) -> Answer:
+    if not doors.ready:
+        # Nobody commits any more: to wait for it would end in a cut connection instead of an answer.
+        raise StoreUnavailable("starting or stopping")
     await doors.dispatch.submit(message)
     return OK
 
 
-async def _counted(
-    request: web.Request, source: str, door: Callable[[web.Request, Doors], Awaitable[Answer]]
-) -> web.Response:
+Opening = Callable[[web.Request, Doors], Awaitable[Answer]]
+
+
+async def _counted(request: web.Request, source: str, door: Opening, methods: tuple[str, ...]) -> web.Response:
     """Open `door`, turn what it raises into an answer, and count both."""
     doors = request.app[DOORS]
     started = time.perf_counter()
-    try:
-        answer = await door(request, doors)
-    except NotAWebhook as error:
-        answer = Answer(400, _line(str(error)))
-    except web.HTTPRequestEntityTooLarge:
-        answer = Answer(413, f"the body is larger than {BODY_LIMIT} bytes")
-    except StoreUnavailable as error:
-        log.error("a message could not be kept", extra=fields(source=source, err=str(error)))
-        answer = Answer(503, "cannot store it now, come again")
-    except CallbridgeError as error:
-        # A secret that cannot be read: nobody can be let in, and nothing may be lost for it.
-        log.error("a door is shut", extra=fields(source=source, err=str(error)))
-        answer = Answer(503, "cannot check credentials now, come again")
+    if request.method in methods:
+        answer = await _opened(request, source, door)
+    else:
+        answer = Answer(405, f"send {' or '.join(methods)}", methods)
     if answer.status not in (200, 503):
-        log.warning("turned away", extra=fields(source=source, code=answer.status, why=answer.text, sender=request.remote))
+        log.warning(
+            "turned away", extra=fields(source=source, code=answer.status, why=answer.text, sender=request.remote)
+        )
     doors.metrics.webhooks_total.labels(source, str(answer.status)).inc()
     doors.metrics.webhook_duration_seconds.labels(source).observe(time.perf_counter() - started)
     return answer.response()
+
+
+async def _opened(request: web.Request, source: str, door: Opening) -> Answer:
+    try:
+        return await door(request, request.app[DOORS])
+    except NotAWebhook as error:
+        return Answer(400, _line(str(error)))
+    except web.HTTPRequestEntityTooLarge:
+        return Answer(413, f"the body is larger than {BODY_LIMIT} bytes")
+    except (web.RequestPayloadError, PayloadEncodingError, ConnectionError):
+        return Answer(400, "the body was cut off, or is not encoded as its headers say")
+    except StoreUnavailable as error:
+        log.error("a message could not be kept", extra=fields(source=source, err=str(error)))
+        return Answer(503, "cannot store it now, come again")
+    except CallbridgeError as error:
+        # A secret that cannot be read: nobody can be let in, and nothing may be lost for it.
+        log.error("a door is shut", extra=fields(source=source, err=str(error)))
+        return Answer(503, "cannot check credentials now, come again")
+    except Exception:
+        # A fault of our own: the sender keeps the message and comes again, until it is mended.
+        log.exception("a door is broken", extra=fields(source=source))
+        return Answer(503, "cannot take it now, come again")
 
 
 def _denied(request: web.Request, secret: Secret | None, where: str) -> Answer | None:
@@ -161,7 +191,9 @@ def _denied(request: web.Request, secret: Secret | None, where: str) -> Answer |
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() in SCHEMES and _same(credentials.strip(), secret.read()):
         return None
-    return Answer(401, f"wrong or no credentials: send Authorization: Bearer with the content of {where}.credentials_file")
+    return Answer(
+        401, f"wrong or no credentials: send Authorization: Bearer with the content of {where}.credentials_file"
+    )
 
 
 def _same(given: str, secret: str) -> bool:
@@ -180,9 +212,11 @@ async def metrics(request: web.Request) -> web.Response:
     """Prometheus text or OpenMetrics, as `Accept` asks for."""
     doors = request.app[DOORS]
     try:
-        await _gauges(doors)
-    except StoreUnavailable as error:
-        log.error("gauges are stale: the database cannot be read", extra=fields(err=str(error)))
+        async with asyncio.timeout(GAUGES_WITHIN):
+            await _gauges(doors)
+    except (StoreUnavailable, TimeoutError) as error:
+        why = str(error) or f"no answer within {GAUGES_WITHIN:g} s"
+        log.error("gauges are stale: the database cannot be read", extra=fields(err=why))
     body, content_type = doors.metrics.exposition(request.headers.get("Accept", ""))
     return web.Response(body=body, headers={"Content-Type": content_type})
 

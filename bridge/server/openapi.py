@@ -139,9 +139,7 @@ def _call() -> Schema:
 
 
 def _line() -> Schema:
-    return _object(
-        at=TIME, word=TEXT, who=TEXT, call=_maybe(TEXT), round=COUNT, step=COUNT, attempt=COUNT, note=TEXT
-    )
+    return _object(at=TIME, word=TEXT, who=TEXT, call=_maybe(TEXT), round=COUNT, step=COUNT, attempt=COUNT, note=TEXT)
 
 
 def _status() -> Schema:
@@ -187,11 +185,11 @@ def _act(action: str) -> Schema:
 
 
 def _paths() -> dict[str, Schema]:
-    state = _query("state", {"type": "array", "items": _one_of([*State, "open"])}, "only these; `open`: all but resolved")
+    state = _query(
+        "state", {"type": "array", "items": _one_of([*State, "open"])}, "only these; `open`: all but resolved"
+    )
     return {
-        "/api/v1/openapi.json": {
-            "get": {"summary": "this page", "responses": {"200": {"description": "OpenAPI 3.1"}}}
-        },
+        "/api/v1/openapi.json": {"get": {"summary": "this page", "responses": {"200": {"description": "OpenAPI 3.1"}}}},
         "/api/v1/incidents": _get("incidents, newest first", "Incidents", 400, parameters=(state, *PAGING)),
         "/api/v1/incidents/{id}": _get("one incident and its story", "IncidentStory", 404, parameters=(ID,)),
         **{f"/api/v1/incidents/{{id}}/{action}": _act(action) for action in ("acknowledge", "escalate", "resolve")},

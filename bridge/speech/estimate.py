@@ -20,6 +20,8 @@ COMMA_PAUSE = 0.15
 LETTER_SECONDS = 0.3
 SYLLABLE_SECONDS = 0.2
 GATHER_TIMEOUT = 5.0
+# Elements of TwiML that hold an address or a number, and no words.
+UNSPOKEN = frozenset({"Play", "Redirect", "Record", "Dial", "Number", "Sip", "Client"})
 BREAKS = {"none": 0.0, "x-weak": 0.25, "weak": 0.5, "medium": 0.75, "strong": 1.0, "x-strong": 1.25}
 
 _SENTENCE_END = re.compile(r"[.!?](?=\s|\Z)")
@@ -49,6 +51,8 @@ def _element(element: Element, words: Words) -> float:
         return _number(element.attributes.get("length", ""), 1.0)
     if element.name == "Gather":
         return _number(element.attributes.get("timeout", ""), GATHER_TIMEOUT) + _spoken(element.text, words)
+    if element.name in UNSPOKEN:
+        return 0.0
     times = _number(element.attributes.get("loop", ""), 1.0) if element.name == "Say" else 1.0
     return _spoken(element.text, words) * max(times, 1.0)
 

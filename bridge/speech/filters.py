@@ -17,6 +17,7 @@ from urllib.parse import quote_plus, unquote_plus
 from zoneinfo import ZoneInfo
 
 import re2
+from jinja2 import Undefined
 from jinja2.exceptions import FilterArgumentError, SecurityError
 from markupsafe import Markup
 
@@ -43,6 +44,8 @@ def text_of(value: object) -> str:
     """`value` as text: what a template may write. Raises FilterArgumentError for what has no words of its own."""
     if isinstance(value, str):
         return value
+    if isinstance(value, Undefined):
+        return str(value)  # raises, and names what there is not
     if value is None:
         return ""
     if isinstance(value, bool | int | float | datetime | timedelta | Pairs | SortedPairs | Pair):

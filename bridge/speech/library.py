@@ -72,7 +72,7 @@ class Library:
             File(name, self.folders[folder] / name, folder, EXTENSIONS[match[2]], match[1] or "")
             for folder, names in enumerate(self.names)
             for name in sorted(names)
-            if (match := pattern.match(name))
+            if (match := pattern.match(name)) and not any(name in before for before in self.names[:folder])
         ]
 
     def known(self) -> list[str]:

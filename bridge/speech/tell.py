@@ -14,25 +14,25 @@ from bridge.speech.words import Pair, Words
 
 SHORTEST = timedelta(seconds=10)
 UNKNOWN_ROW = 3
+MINUTE = 60
 
 
 def duration(length: timedelta, language: str, dative: bool = False) -> str:
-    """The two largest units that count: "3 hours 5 minutes"; `dative` for German after "seit" and "vor".
+    """The largest unit and the one below it: "3 hours 5 minutes"; `dative` for German after "seit" and "vor".
 
     Less than ten seconds, and a clock that runs ahead of ours, are "a few seconds".
     """
     words = words_of(language)
     if length < SHORTEST:
         return words.moment_dative if dative else words.moment
-    left = int(length.total_seconds())
-    parts: list[str] = []
-    for size, pair in words.durations_dative if dative else words.durations:
-        number, rest = divmod(left, size)
-        if number:
-            parts.append(pair[0] if number == 1 else f"{number} {pair[1]}")
-            left = rest
-        if len(parts) == 2 or (parts and size <= 60):
-            break
+    seconds = int(length.total_seconds())
+    units = words.durations_dative if dative else words.durations
+    largest = next(at for at, (size, _) in enumerate(units) if seconds >= size)
+    size, pair = units[largest]
+    parts = [_pair(seconds // size, pair)]
+    if size > MINUTE:
+        next_size, next_pair = units[largest + 1]
+        parts += [_pair(seconds % size // next_size, next_pair)] if seconds % size >= next_size else []
     return " ".join(parts)
 
 
@@ -80,8 +80,11 @@ def tally(subjects: Sequence[Subject], total: int, language: str) -> str:
     if total == 1 and len(subjects) == 1:
         return _alerts(subjects[0], words)
     rows = Counter(_row(subject.worst) for subject in subjects)
+    incidents = _pair(total, words.incidents)
+    if not rows.keys() - {UNKNOWN_ROW}:
+        return incidents
     kinds = _kinds(rows, words.severities_alone, words, total - len(subjects))
-    return words.phrases["incidents"].format(incidents=_pair(total, words.incidents), kinds=kinds)
+    return words.phrases["incidents"].format(incidents=incidents, kinds=kinds)
 
 
 def _alerts(subject: Subject, words: Words) -> str:

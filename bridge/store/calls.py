@@ -11,8 +11,9 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from bridge.call import Call, CallState, Outcome, Report
-from bridge.database.tables import calls, strays
+from bridge.database.tables import calls, journal, strays
 from bridge.errors import LostRace
+from bridge.store.incidents import chunks
 
 _NAMES = tuple(field.name for field in fields(Call))
 _REPORT = msgspec.json.Decoder(Report)
@@ -131,6 +132,8 @@ def take_strays(connection: Connection, gateway_id: str) -> list[Report]:
 
 
 def forget_before(connection: Connection, before: datetime) -> None:
-    """Delete calls that ended, and strays that came, before `before`."""
-    connection.execute(delete(calls).where(calls.c.ended_at < before))
+    """Delete calls that ended, with the lines that are only theirs, and strays that came, before `before`."""
+    for some in chunks(connection.execute(select(calls.c.id).where(calls.c.ended_at < before)).scalars()):
+        connection.execute(delete(journal).where(journal.c.call.in_(some), journal.c.incident.is_(None)))
+        connection.execute(delete(calls).where(calls.c.id.in_(some)))
     connection.execute(delete(strays).where(strays.c.received_at < before))

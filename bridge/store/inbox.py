@@ -15,11 +15,12 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from bridge.clock import Clock, wait_any
 from bridge.database import Database
-from bridge.database.tables import EPOCH, MICROSECOND, inbox
+from bridge.database.many import Row, insert_many, update_many
+from bridge.database.tables import inbox, microseconds
 from bridge.errors import StoreUnavailable
 
 # Enough for a minute's storm, few enough to fit into memory: beyond it the sender is told to come again.
@@ -30,8 +31,10 @@ QUIET_SECONDS = 0.02
 # Small bodies gain nothing from packing; large ones pack to a fortieth.
 PACK_FROM = 4096
 RETRY_STEPS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
+# How much of what waits is read at once: 500 bodies can be anything from one megabyte to thousands.
+READ_BYTES = 16 * 1024 * 1024
 
-_PUT = "INSERT INTO inbox (door, received_at, meta, body, packed, failures) VALUES (?, ?, ?, ?, ?, 0)"
+_NAMES = ("door", "received_at", "meta", "packed", "failures", "body")
 
 
 class Door(StrEnum):
@@ -61,23 +64,27 @@ class Inbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._rows: list[tuple[object, ...]] = []
+        self._messages: list[tuple[Message, str]] = []
         self._bytes = 0
         self._committed: asyncio.Future[int] | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Event()
+        self._shut = False
 
     async def put(self, message: Message) -> int:
         """Keep `message`; returns, once it is durable, a number that is at least its own.
 
         Raises StoreUnavailable when it could not be kept.
         """
-        if len(self._rows) >= WAITING_LIMIT or self._bytes + len(message.body) > WAITING_BYTES:
+        if self._shut:
+            raise StoreUnavailable("callbridge is stopping")
+        if len(self._messages) >= WAITING_LIMIT or self._bytes + len(message.body) > WAITING_BYTES:
             raise StoreUnavailable("too many messages wait to be stored")
+        meta = _meta(message)
         if self._committed is None:
             self._committed = asyncio.get_running_loop().create_future()
         committed = self._committed
-        self._rows.append(_row(message))
+        self._messages.append((message, meta))
         self._bytes += len(message.body)
         self._wake.set()
         # One future serves the whole batch: a sender who hangs up must not cancel it for the others.
@@ -85,14 +92,19 @@ class Inbox:
 
     async def run(self, stop: asyncio.Event, clock: Clock) -> None:
         """Commit what waits, batch after batch, until `stop`; what waits then is still committed."""
-        while True:
-            if self._rows:
-                await self._commit()
-                continue
-            if stop.is_set():
-                return
-            self._wake.clear()
-            await clock.wait(None, self._wake, stop)
+        self._shut = False
+        try:
+            while self._messages or not stop.is_set():
+                if self._messages:
+                    await self._commit()
+                    continue
+                self._wake.clear()
+                await clock.wait(None, self._wake, stop)
+        finally:
+            # Whoever came now would wait for ever; so would those who wait already, if this was cut off.
+            self._shut = True
+            if self._committed is not None:
+                _fail(self._committed, StoreUnavailable("callbridge is stopping"))
 
     async def let_in(self, turns: int) -> None:
         """Return when nobody knocked for a moment, or after so many more commits: for work that can wait for theirs."""
@@ -107,19 +119,22 @@ class Inbox:
         turn.set()
 
     async def _commit(self) -> None:
-        rows, committed = self._rows, self._committed
-        self._rows, self._committed, self._bytes = [], None, 0
-        assert committed is not None, "rows never wait without a future"
+        messages, committed = self._messages, self._committed
+        self._messages, self._committed, self._bytes = [], None, 0
+        assert committed is not None, "messages never wait without a future"
         try:
-            last = await self._database.write(lambda connection: _put(connection, rows))
-        except Exception as error:
+            last = await self._database.write(lambda connection: _put(connection, messages))
+        except BaseException as error:
             _fail(committed, error)
+            if not isinstance(error, Exception):
+                raise
         else:
             committed.set_result(last)
-        self._turned()
+        finally:
+            self._turned()
 
 
-def _fail(committed: asyncio.Future[int], error: Exception) -> None:
+def _fail(committed: asyncio.Future[int], error: BaseException) -> None:
     if not isinstance(error, StoreUnavailable):
         error = StoreUnavailable(f"{type(error).__name__}: {error}")
     committed.set_exception(error)
@@ -127,32 +142,47 @@ def _fail(committed: asyncio.Future[int], error: Exception) -> None:
     committed.exception()
 
 
-def _row(message: Message) -> tuple[object, ...]:
+def _meta(message: Message) -> str:
+    try:
+        return msgspec.json.encode(message.meta).decode()
+    except UnicodeEncodeError:
+        # A header with bytes that are no text: not worth to lose a message for.
+        legible = {name: value.encode(errors="replace").decode() for name, value in message.meta.items()}
+        return msgspec.json.encode(legible).decode()
+
+
+def _row(message: Message, meta: str) -> Row:
     packed = len(message.body) > PACK_FROM
-    return (
-        message.door.value,
-        (message.received_at - EPOCH) // MICROSECOND,
-        msgspec.json.encode(message.meta).decode(),
-        zlib.compress(message.body, 1) if packed else message.body,
-        packed,
-    )
+    body = zlib.compress(message.body, 1) if packed else message.body
+    return message.door.value, microseconds(message.received_at), meta, packed, 0, body
 
 
-def _put(connection: Connection, rows: Sequence[tuple[object, ...]]) -> int:
-    # The one hot statement goes to the driver as it is: Core's per-row work would cost a fifth of the intake.
-    connection.exec_driver_sql(_PUT, list(rows))
+def _put(connection: Connection, messages: Sequence[tuple[Message, str]]) -> int:
+    # Packed here rather than in `put`: this is the database's thread, and it holds nobody up.
+    insert_many(connection, inbox, _NAMES, [_row(message, meta) for message, meta in messages])
     return int(connection.execute(select(func.max(inbox.c.seq))).scalar_one())
 
 
 def waiting(connection: Connection, now: datetime, limit: int) -> list[Message]:
-    """The oldest messages that nobody has digested yet and whose time to be tried (again) has come."""
-    rows = connection.execute(
+    """The oldest messages that nobody has digested yet and whose time to be tried (again) has come.
+
+    At most `limit` of them, and no further one once their bodies come to READ_BYTES.
+    """
+    query = (
         select(inbox)
         .where(inbox.c.digested_at.is_(None), or_(inbox.c.retry_at.is_(None), inbox.c.retry_at <= now))
         .order_by(inbox.c.seq)
         .limit(limit)
     )
-    return [_message(row) for row in rows]
+    found: list[Message] = []
+    size = 0
+    with connection.execute(query) as rows:
+        for row in rows:
+            found.append(_message(row))
+            size += len(found[-1].body)
+            if size >= READ_BYTES:
+                break
+    return found
 
 
 def _message(row: Any) -> Message:
@@ -168,8 +198,7 @@ def _message(row: Any) -> Message:
 
 def mark_digested(connection: Connection, seqs: Sequence[int], now: datetime) -> None:
     """These messages are understood and done."""
-    statement = update(inbox).where(inbox.c.seq == bindparam("one")).values(digested_at=now, error=None)
-    connection.execute(statement, [{"one": seq} for seq in seqs])
+    update_many(connection, inbox, ("digested_at", "error"), ("seq",), [(microseconds(now), None, seq) for seq in seqs])
 
 
 def mark_failed(connection: Connection, message: Message, error: str, now: datetime) -> None:
@@ -197,5 +226,15 @@ def next_retry(connection: Connection) -> datetime | None:
 
 def forget_before(connection: Connection, before: datetime, limit: int) -> int:
     """Delete at most `limit` digested messages received before `before`; returns how many."""
-    old = select(inbox.c.seq).where(inbox.c.digested_at.is_not(None), inbox.c.received_at < before).limit(limit)
-    return connection.execute(delete(inbox).where(inbox.c.seq.in_(old))).rowcount
+    old: list[int] = []
+    # In their order, and no further than the first that is younger: the table may be large, and has no index for this.
+    query = select(inbox.c.seq, inbox.c.received_at, inbox.c.digested_at).order_by(inbox.c.seq)
+    with connection.execute(query) as rows:
+        for seq, received_at, digested_at in rows:
+            if received_at >= before or len(old) == limit:
+                break
+            if digested_at is not None:
+                old.append(seq)
+    if old:
+        connection.execute(delete(inbox).where(inbox.c.seq == bindparam("one")), [{"one": seq} for seq in old])
+    return len(old)

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
 
 from bridge.alert import Alert, AlertStatus, Source, Stream
-from bridge.database.tables import alerts, incidents, journal, pages, policies
+from bridge.database.many import Row, insert_many, update_many
+from bridge.database.tables import alerts, incidents, journal, microseconds, pages, policies
 from bridge.errors import LostRace
 from bridge.escalation import Incident, Policy, State, Target
 from bridge.store.pages import of_incident
@@ -60,26 +61,22 @@ class Policies:
 
     def __init__(self) -> None:
         self._by_hash: dict[str, Policy] = {}
-        self._hashes: dict[Policy, str] = {}
-        self._written: set[str] = set()
+        # By identity: to hash a policy's content takes longer than to write an incident that has it.
+        self._hashes: dict[int, tuple[Policy, str]] = {}
 
     def hash(self, policy: Policy) -> str:
         """The key of `policy` in the table."""
-        if policy not in self._hashes:
-            body = msgspec.json.encode(policy)
-            self._hashes[policy] = hashlib.blake2b(body, digest_size=12).hexdigest()
-        return self._hashes[policy]
+        known = self._hashes.get(id(policy))
+        if known is None:
+            key = hashlib.blake2b(msgspec.json.encode(policy), digest_size=12).hexdigest()
+            known = self._hashes[id(policy)] = (policy, key)
+        return known[1]
 
     def write(self, connection: Connection, wanted: Iterable[Policy]) -> None:
         """Make sure that the snapshots of `wanted` are in the table."""
-        for policy in set(wanted):
-            key = self.hash(policy)
-            if key not in self._written and self._read(connection, key) is None:
+        for key, policy in {self.hash(policy): policy for policy in wanted}.items():
+            if self._read(connection, key) is None:
                 connection.execute(insert(policies).values(hash=key, body=msgspec.json.encode(policy).decode()))
-
-    def committed(self, wanted: Iterable[Policy]) -> None:
-        """The transaction that wrote them is committed: they need not be looked for again."""
-        self._written.update(self.hash(policy) for policy in wanted)
 
     def get(self, connection: Connection, key: str) -> Policy:
         """The snapshot with this key."""
@@ -165,67 +162,68 @@ def known_alerts(connection: Connection, ids: Iterable[str]) -> dict[str, dict[s
     return found
 
 
-def _values(stored: Stored, snapshots: Policies) -> dict[str, object]:
-    incident, origin = stored.incident, stored.origin
-    return {
-        "state": incident.state.value,
-        "rank": origin.rank,
-        "round": incident.round,
-        "step": incident.step,
-        "targets": msgspec.json.encode(incident.targets).decode(),
-        "news_at": incident.news_at,
-        "step_ends_at": incident.step_ends_at,
-        "due_at": incident.due_at,
-        "acknowledged_by": incident.acknowledged_by,
-        "acknowledged_at": incident.acknowledged_at,
-        "closed_at": incident.closed_at,
-        "group_labels": msgspec.json.encode(origin.group_labels).decode(),
-        "external_url": origin.external_url,
-        "truncated": origin.truncated,
-        "serial": incident.serial,
-        "version": incident.version + 1,
-    }
-
-
-_UPDATE = (
-    update(incidents)
-    .where(incidents.c.id == bindparam("one"), incidents.c.version == bindparam("seen"))
-    .values({name: bindparam(name) for name in (
-        "state", "rank", "round", "step", "targets", "news_at", "step_ends_at", "due_at", "acknowledged_by",
-        "acknowledged_at", "closed_at", "group_labels", "external_url", "truncated", "serial", "version",
-    )})
+# As the table has them; what changes stands behind what does not.
+_FIXED = ("id", "stream", "source", "receiver", "group_key", "policy", "policy_hash", "opened_at")
+_CHANGING = (
+    "state", "rank", "round", "step", "targets", "news_at", "step_ends_at", "due_at", "acknowledged_by",
+    "acknowledged_at", "closed_at", "group_labels", "external_url", "truncated", "serial", "version",
 )  # fmt: skip
 
 
+def _fixed(stored: Stored, snapshots: Policies) -> Row:
+    incident = stored.incident
+    return (
+        incident.id,
+        stream_key(incident.stream),
+        incident.stream.source.value,
+        incident.stream.receiver,
+        incident.stream.group_key,
+        incident.policy.name,
+        snapshots.hash(incident.policy),
+        microseconds(incident.opened_at),
+    )
+
+
+def _changing(stored: Stored) -> Row:
+    incident, origin = stored.incident, stored.origin
+    return (
+        incident.state.value,
+        origin.rank,
+        incident.round,
+        incident.step,
+        msgspec.json.encode(incident.targets).decode(),
+        microseconds(incident.news_at),
+        microseconds(incident.step_ends_at),
+        microseconds(incident.due_at),
+        incident.acknowledged_by,
+        microseconds(incident.acknowledged_at),
+        microseconds(incident.closed_at),
+        msgspec.json.encode(origin.group_labels).decode(),
+        origin.external_url,
+        origin.truncated,
+        incident.serial,
+        incident.version + 1,
+    )
+
+
 def add(connection: Connection, fresh: Sequence[Stored], snapshots: Policies) -> None:
-    """Insert new incidents."""
-    if not fresh:
-        return
+    """Insert new incidents, one version on."""
     snapshots.write(connection, (stored.incident.policy for stored in fresh))
-    rows = []
-    for stored in fresh:
-        incident = stored.incident
-        row = _values(stored, snapshots)
-        row.update(
-            id=incident.id,
-            stream=stream_key(incident.stream),
-            source=incident.stream.source.value,
-            receiver=incident.stream.receiver,
-            group_key=incident.stream.group_key,
-            policy=incident.policy.name,
-            policy_hash=snapshots.hash(incident.policy),
-            opened_at=incident.opened_at,
-        )
-        rows.append(row)
-    connection.execute(insert(incidents), rows)
+    rows = [_fixed(stored, snapshots) + _changing(stored) for stored in fresh]
+    insert_many(connection, incidents, _FIXED + _CHANGING, rows)
 
 
 def save(connection: Connection, changed: Sequence[Stored], snapshots: Policies) -> None:
     """Write back changed incidents (compare-and-set on `version`). Raises LostRace if somebody else was first."""
-    for stored in changed:
-        row = _values(stored, snapshots) | {"one": stored.incident.id, "seen": stored.incident.version}
-        if connection.execute(_UPDATE, row).rowcount != 1:
-            raise LostRace(f"incident {stored.incident.id} was changed by somebody else meanwhile")
+    rows = [(*_changing(stored), stored.incident.id, stored.incident.version) for stored in changed]
+    lost = len(rows) - update_many(connection, incidents, _CHANGING, ("id", "version"), rows)
+    if lost:
+        raise LostRace(f"{lost} of {len(rows)} incidents were changed by somebody else meanwhile")
+
+
+_ALERT = (
+    "incident", "fingerprint", "firing", "labels", "annotations", "starts_at", "ends_at", "generator_url", "seq",
+)  # fmt: skip
 
 
 def put_alerts(connection: Connection, rows: Sequence[tuple[str, Alert, int]], fresh: bool) -> None:
@@ -236,21 +234,21 @@ def put_alerts(connection: Connection, rows: Sequence[tuple[str, Alert, int]], f
         keys = [{"i": incident, "f": alert.fingerprint} for incident, alert, _ in rows]
         old = delete(alerts).where(alerts.c.incident == bindparam("i"), alerts.c.fingerprint == bindparam("f"))
         connection.execute(old, keys)
-    connection.execute(insert(alerts), [_alert_row(*row) for row in rows])
+    insert_many(connection, alerts, _ALERT, [_alert_row(*row) for row in rows])
 
 
-def _alert_row(incident: str, alert: Alert, seq: int) -> dict[str, object]:
-    return {
-        "incident": incident,
-        "fingerprint": alert.fingerprint,
-        "firing": alert.firing,
-        "labels": msgspec.json.encode(alert.labels).decode(),
-        "annotations": msgspec.json.encode(alert.annotations).decode(),
-        "starts_at": alert.starts_at,
-        "ends_at": alert.ends_at,
-        "generator_url": alert.generator_url,
-        "seq": seq,
-    }
+def _alert_row(incident: str, alert: Alert, seq: int) -> Row:
+    return (
+        incident,
+        alert.fingerprint,
+        alert.firing,
+        msgspec.json.encode(alert.labels).decode(),
+        msgspec.json.encode(alert.annotations).decode(),
+        microseconds(alert.starts_at),
+        microseconds(alert.ends_at),
+        alert.generator_url,
+        seq,
+    )
 
 
 def alerts_of(
@@ -289,7 +287,7 @@ def told_in(connection: Connection, call: str, limit: int, snapshots: Policies) 
     query = (
         select(incidents)
         .where(incidents.c.id.in_(rides))
-        .order_by(incidents.c.rank, incidents.c.opened_at)
+        .order_by(incidents.c.rank, incidents.c.opened_at, incidents.c.id)
         .limit(limit)
     )
     return [read_incident(connection, row, snapshots) for row in connection.execute(query).all()], total

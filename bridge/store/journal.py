@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, or_, select
 
-from bridge.database.tables import journal
+from bridge.database.many import insert_many
+from bridge.database.tables import journal, microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,16 @@ class Entry:
     note: str = ""
 
 
+_NAMES = ("incident", "call", "at", "word", "who", "round", "step", "attempt", "note")
+
+
 def write(connection: Connection, entries: Sequence[Entry]) -> None:
     """Add lines."""
-    if not entries:
-        return
-    names = ("at", "word", "incident", "call", "who", "round", "step", "attempt", "note")
-    connection.execute(insert(journal), [{name: getattr(entry, name) for name in names} for entry in entries])
+    rows = [
+        (one.incident, one.call, microseconds(one.at), one.word, one.who, one.round, one.step, one.attempt, one.note)
+        for one in entries
+    ]
+    insert_many(connection, journal, _NAMES, rows)
 
 
 def story(connection: Connection, incident: str, calls: Sequence[str] = ()) -> list[Any]:

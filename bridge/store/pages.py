@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from bridge.call import Outcome
-from bridge.database.tables import pages
+from bridge.database.many import insert_many
+from bridge.database.tables import QUEUED, microseconds, pages
 from bridge.escalation import Page
 
 
@@ -23,24 +24,18 @@ class OpenPage:
     call: str | None
 
 
+_NAMES = ("id", "incident", "person", "round", "step", "attempt", "queued_at", "state")
+# Numbered as they were made: "…-10" comes after "…-9".
+_AS_MADE = (func.length(pages.c.id), pages.c.id)
+
+
 def add_pages(connection: Connection, fresh: Sequence[tuple[Page, str, datetime]]) -> None:
     """Insert pages, each with its state (`queued`, or `cancelled` if it was dropped in the same breath)."""
-    if not fresh:
-        return
     rows = [
-        {
-            "id": page.id,
-            "incident": page.incident,
-            "person": page.person,
-            "round": page.round,
-            "step": page.step,
-            "attempt": page.attempt,
-            "queued_at": at,
-            "state": state,
-        }
+        (page.id, page.incident, page.person, page.round, page.step, page.attempt, microseconds(at), state)
         for page, state, at in fresh
     ]
-    connection.execute(insert(pages), rows)
+    insert_many(connection, pages, _NAMES, rows)
 
 
 def of_incident(incident: str) -> ColumnElement[bool]:
@@ -60,16 +55,14 @@ def cancel_pages(connection: Connection, incident: str, now: datetime) -> list[O
 
 def pages_of(connection: Connection, incident: str) -> list[Any]:
     """All pages of an incident, in the order they were made."""
-    return list(connection.execute(select(pages).where(of_incident(incident)).order_by(pages.c.queued_at, pages.c.id)))
+    return list(connection.execute(select(pages).where(of_incident(incident)).order_by(*_AS_MADE)))
 
 
 def people_waiting(connection: Connection) -> list[str]:
     """Everybody for whom a page waits. Hops from person to person along the index, however many pages each has."""
     found: list[str] = []
     while True:
-        query = select(func.min(pages.c.person)).where(
-            pages.c.state == "queued", pages.c.person > (found[-1] if found else "")
-        )
+        query = select(func.min(pages.c.person)).where(QUEUED, pages.c.person > (found[-1] if found else ""))
         person = connection.execute(query).scalar()
         if person is None:
             return found
@@ -78,7 +71,7 @@ def people_waiting(connection: Connection) -> list[str]:
 
 def claim_pages(connection: Connection, person: str, call: str) -> int:
     """Put every page that waits for `person` into `call`; returns how many."""
-    waits = (pages.c.person == person) & (pages.c.state == "queued")
+    waits = (pages.c.person == person) & QUEUED
     return connection.execute(update(pages).where(waits).values(state="calling", call=call)).rowcount
 
 
@@ -91,6 +84,6 @@ def end_pages(connection: Connection, call: str, outcome: Outcome, now: datetime
 
 
 def pages_in(connection: Connection, call: str) -> list[tuple[str, str, str]]:
-    """(page id, incident id, state) of every page that `call` carries or carried."""
-    query = select(pages.c.id, pages.c.incident, pages.c.state).where(pages.c.call == call).order_by(pages.c.id)
+    """(page id, incident id, state) of every page that `call` carries or carried, an incident's as they were made."""
+    query = select(pages.c.id, pages.c.incident, pages.c.state).where(pages.c.call == call).order_by(*_AS_MADE)
     return [(row.id, row.incident, row.state) for row in connection.execute(query)]

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Select, func, select
 from bridge.alert import Alert
 from bridge.call import Call, CallState
 from bridge.database.tables import alerts, calls, incidents, pages
+from bridge.escalation import State
 from bridge.store.calls import read_call
 from bridge.store.inbox import count_waiting
-from bridge.store.incidents import Policies, Stored, read_alert, read_incident, alerts_of, by_ids, chunks
+from bridge.store.incidents import Policies, Stored, alerts_of, by_ids, chunks, read_alert, read_incident
 from bridge.store.journal import story
 from bridge.store.pages import pages_of
 
@@ -73,6 +74,9 @@ def incidents_listed(
     wanted = list(states)
     if wanted:
         query = query.where(incidents.c.state.in_(wanted))
+    if wanted and State.RESOLVED not in wanted:
+        # The few that are open, by their index: else it would look for them among all that ever were.
+        query = query.where(incidents.c.id.in_(select(incidents.c.id).where(incidents.c.closed_at.is_(None))))
     if since is not None:
         query = query.where(incidents.c.opened_at >= since)
     rows, following = _cut(connection, query, incidents.c.id, limit, cursor)
@@ -128,14 +132,19 @@ def calls_listed(
 
 def counts(connection: Connection) -> Counts:
     """The figures of the gauges."""
-    by_state = connection.execute(select(incidents.c.state, func.count()).group_by(incidents.c.state)).all()
+    still_open = select(incidents.c.state, func.count()).where(incidents.c.closed_at.is_(None))
+    by_state: dict[str, int] = dict(connection.execute(still_open.group_by(incidents.c.state)).tuples().all())
+    # Those that are over are by far the most: counted in their index, without a look at them.
+    closed = int(connection.execute(select(func.count()).where(incidents.c.closed_at.is_not(None))).scalar_one())
+    if closed:
+        by_state[State.RESOLVED.value] = closed
     engaged = select(func.count()).where(calls.c.ended_at.is_(None), calls.c.state != CallState.QUEUED.value)
     oldest = [
         connection.execute(select(func.min(table.c.due_at)).where(table.c.due_at.is_not(None))).scalar()
         for table in (incidents, calls)
     ]
     return Counts(
-        incidents={state: count for state, count in by_state},
+        incidents=by_state,
         calls_in_progress=int(connection.execute(engaged).scalar_one()),
         inbox_waiting=count_waiting(connection),
         oldest_due=min((due for due in oldest if due is not None), default=None),
