@@ -44,7 +44,7 @@ check: $(VENV)/dev.stamp  ## style, types, and which room may know which
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.stamp  ## what it takes, each as a ratio within one run
-	@for one in benchmarks/[a-z]*.py; do echo "$$one"; $(BIN)/python "$$one" || exit 1; done
+	@for one in intake storm rest; do echo "$$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 image:  ## the container image callbridge:latest
 	docker build --tag callbridge:latest \

@@ -1,6 +1,6 @@
 """What 10,000 open incidents cost while nothing happens: memory, and an idle look at what is due against that with ten.
 
-    python -m benchmarks.rest
+python -m benchmarks.rest
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from benchmarks.running import ours
 from benchmarks.storm import body
 from bridge.app import App, Options
 from bridge.clock import ManualClock
+from bridge.dispatch import Door, Message
 
 MANY, FEW = 10_000, 10
 LOOKS = 300
-ACKNOWLEDGED = """
+RECORDING = """
 gateway: {api_url: "http://127.0.0.1:9/api", api_key_file: key}
 people: {alice: {name: Alice, phone: "+491711234567"}}
 policies: {default: {steps: []}}
@@ -33,8 +34,10 @@ def main() -> int:
     """Print the figures; 1 where a goal is missed."""
     resident = _resident()
     print(f"{MANY} open incidents, all waiting for one person: {resident:.0f} MiB resident, goal 200 MiB")
-    few, many = (asyncio.run(_look(count)) for count in (FEW, MANY))
-    print(f"an idle look: {many * 1e6:.0f} µs with {MANY}, {few * 1e6:.0f} µs with {FEW} ({many / few:.2f} x), goal 1.5 x")
+    few, many = (_idle_look(count) for count in (FEW, MANY))
+    print(
+        f"an idle look: {many * 1e6:.0f} µs with {MANY}, {few * 1e6:.0f} µs with {FEW} ({many / few:.2f} x), goal 1.5 x"
+    )
     return 0 if resident < 200 and many / few < 1.5 else 1
 
 
@@ -47,29 +50,31 @@ def _resident() -> float:
         return server.resident_mib()
 
 
-async def _look(count: int) -> float:
+def _idle_look(count: int) -> float:
     """Seconds of one look of the worker, the median, in this process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "callbridge.yaml")
-        path.write_text(ACKNOWLEDGED)
+        path.write_text(RECORDING)
         Path(folder, "key").write_text("benchmark-key")
-        app = App(Options(path, listen=("127.0.0.1:0",)), clock=ManualClock(datetime(2026, 11, 23, 7, tzinfo=UTC)))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(app.run())
-            await app.started.wait()
-            await _fill(app, count)
-            looks = []
-            for _ in range(LOOKS):
-                began = time.perf_counter()
-                await app.worker.look(tasks)
-                looks.append(time.perf_counter() - began)
-            app.stop.set()
-        return statistics.median(looks)
+        return asyncio.run(_looks(path, count))
+
+
+async def _looks(path: Path, count: int) -> float:
+    app = App(Options(path, listen=("127.0.0.1:0",)), clock=ManualClock(datetime(2026, 11, 23, 7, tzinfo=UTC)))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.run())
+        await app.started.wait()
+        await _fill(app, count)
+        looks = []
+        for _ in range(LOOKS):
+            began = time.perf_counter()
+            await app.worker.look(tasks)
+            looks.append(time.perf_counter() - began)
+        app.stop.set()
+    return statistics.median(looks)
 
 
 async def _fill(app: App, count: int) -> None:
-    from bridge.dispatch import Door, Message
-
     one, now = body(1), app.clock.now()
     bodies = (one.replace(b'"{}:{}"', b'"{}:{g=%d}"' % number) for number in range(count))
     await asyncio.gather(*(app.dispatch.submit(Message(Door.ALERTMANAGER, now, sent)) for sent in bodies))

@@ -23,7 +23,12 @@ def body(count: int) -> bytes:
     alerts = [
         {
             "status": "firing",
-            "labels": {"alertname": "TargetDown", "instance": f"host{number}:9100", "job": "node", "severity": "critical"},
+            "labels": {
+                "alertname": "TargetDown",
+                "instance": f"host{number}:9100",
+                "job": "node",
+                "severity": "critical",
+            },
             "annotations": {"summary": f"host{number} is down", "description": "It has been down for minutes. " * 15},
             "startsAt": "2026-11-23T06:05:19.025085Z",
             "endsAt": "0001-01-01T00:00:00Z",
@@ -52,7 +57,8 @@ def main() -> int:
         spent = server.cpu_seconds() - before
         stop.set()
         watch.join()
-    print(f"{len(sent) / 1e6:.1f} MB, {ALERTS} alerts: {spent:.2f} s of CPU until digested ({spent / plain:.0f} x json.loads), goal 2 s")
+    print(f"{len(sent) / 1e6:.1f} MB, {ALERTS} alerts: {spent:.2f} s of CPU until digested, goal 2 s")
+    print(f"that is {spent / plain:.0f} x json.loads of the same body")
     print(f"slowest answer of /-/healthy meanwhile: {slowest[0] * 1000:.0f} ms, goal 250 ms")
     return 0 if spent < 2 and slowest[0] < 0.25 else 1
 

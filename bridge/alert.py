@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -123,23 +124,16 @@ MOST_TRUNCATED = 2**31 - 1
 
 def check_body(body: bytes, source: Source = Source.ALERTMANAGER) -> None:
     """Raise NotAWebhook, in one line that names the fault, if `body` can never be a webhook of `source`."""
-    parse_group(body, source)
+    with _named(source):
+        for index, alert in enumerate(_read(body, source).alerts):
+            _read_alert(alert, index)
 
 
 def parse_group(body: bytes, source: Source) -> Group:
     """Read one webhook body. Raises NotAWebhook in one line that names the place."""
-    try:
-        wire = _DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotAWebhook(f"{_NOT_ONE[source]}: {error}") from None
-    except RecursionError:
-        raise NotAWebhook(f"{_NOT_ONE[source]}: the JSON is nested too deeply") from None
-    if source is Source.ALERTMANAGER and wire.version not in ("4", ""):
-        raise NotAWebhook(f'{_NOT_ONE[source]}: version is {_quoted(wire.version)}, this door takes "4"')
-    try:
+    with _named(source):
+        wire = _read(body, source)
         alerts = tuple(_alert(alert, index) for index, alert in enumerate(wire.alerts))
-    except ValueError as error:
-        raise NotAWebhook(f"{_NOT_ONE[source]}: {error}") from None
     return Group(
         stream=Stream(source, unquote_receiver(wire.receiver), wire.groupKey),
         alerts=alerts,
@@ -150,13 +144,36 @@ def parse_group(body: bytes, source: Source) -> Group:
     )
 
 
-def _alert(wire: _WireAlert, index: int) -> Alert:
+@contextmanager
+def _named(source: Source) -> Iterator[None]:
+    """Whatever is wrong with a body is told as one error, under the name of what it should have been."""
+    try:
+        yield
+    except (ValueError, msgspec.DecodeError) as error:
+        raise NotAWebhook(f"{_NOT_ONE[source]}: {error}") from None
+    except RecursionError:
+        raise NotAWebhook(f"{_NOT_ONE[source]}: the JSON is nested too deeply") from None
+
+
+def _read(body: bytes, source: Source) -> _WireGroup:
+    wire = _DECODER.decode(body)
+    if source is Source.ALERTMANAGER and wire.version not in ("4", ""):
+        raise ValueError(f'version is {_quoted(wire.version)}, this door takes "4"')
+    return wire
+
+
+def _read_alert(wire: _WireAlert, index: int) -> tuple[AlertStatus, datetime, datetime | None]:
+    """Its status, start and end."""
     try:
         status = _status(wire.status)
-        starts_at = parse_time(wire.startsAt)
         ends_at = parse_time(wire.endsAt) if status is AlertStatus.RESOLVED and wire.endsAt else None
+        return status, parse_time(wire.startsAt), ends_at
     except ValueError as error:
         raise ValueError(f"alerts[{index}]: {error}") from None
+
+
+def _alert(wire: _WireAlert, index: int) -> Alert:
+    status, starts_at, ends_at = _read_alert(wire, index)
     return Alert(
         fingerprint=wire.fingerprint or fingerprint(wire.labels),
         status=status,

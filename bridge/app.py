@@ -18,18 +18,17 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from bridge import __version__, config
-from bridge.call import Rules, sign
+from bridge.call import sign
 from bridge.clock import Clock, SystemClock
 from bridge.config import Config
 from bridge.database import Database
-from bridge.dispatch import Dispatch, World
-from bridge.errors import CallbridgeError, ConfigError, Fault, Reason
+from bridge.dispatch import Dispatch
+from bridge.dispatch.world import world_of
+from bridge.errors import CallbridgeError, Reason
 from bridge.gateway import Dialect, Gateway, Operation, open_session
 from bridge.logs import conceal, fields
 from bridge.metrics import Metrics
-from bridge.schedule import Roster
 from bridge.server import Doors, make_application
-from bridge.speech import Speaker
 from bridge.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -77,7 +76,7 @@ class App:
             log.info("stopped")
 
     async def _serve(self, loaded: Config) -> None:
-        self.dispatch = Dispatch(self.database, self._world(loaded), self.metrics, self.clock)
+        self.dispatch = Dispatch(self.database, world_of(loaded, self._link), self.metrics, self.clock)
         self.worker = Worker(self.dispatch, self._gateway(loaded), self.metrics, self.clock)
         self.doors = Doors(
             config=loaded,
@@ -146,7 +145,7 @@ class App:
             loaded = await asyncio.to_thread(self.load, self.options.config)
             if loaded.storage.url != self.doors.config.storage.url:
                 log.warning("storage.url is only read at start: the change takes effect after a restart")
-            world, gateway = self._world(loaded), self._gateway(loaded)
+            world, gateway = world_of(loaded, self._link), self._gateway(loaded)
         except CallbridgeError as error:
             self.metrics.config_refused()
             log.error("the config was not reloaded, the old one stays in force", extra=fields(err=str(error)))
@@ -166,37 +165,6 @@ class App:
         self.metrics.config_in_force(loaded.hash, self.clock.now())
         for warning in loaded.warnings:
             log.warning("%s", warning)
-
-    def _world(self, loaded: Config) -> World:
-        speaker = Speaker(loaded.templates)
-        faults = [
-            Fault(str(loaded.path), 1, 1, f"policies.{policy.name}.template", fault)
-            for policy in loaded.policies.values()
-            for fault in speaker.check(policy.template)
-        ]
-        if faults:
-            raise ConfigError(faults)
-        acknowledgement = loaded.acknowledgement
-        return World(
-            route=loaded.route,
-            intervals=loaded.time_intervals,
-            policies=loaded.policies,
-            people=loaded.people,
-            roster=Roster(loaded.people, loaded.schedules),
-            speaker=speaker,
-            timezone=loaded.timezone,
-            language=loaded.language,
-            rules=Rules(acknowledgement.answer, acknowledgement.hang_up),
-            keypress=acknowledgement.keypress,
-            reply=acknowledgement.reply,
-            request_timeout=loaded.gateway.timeout,
-            report_timeout=loaded.gateway.report_timeout,
-            max_concurrent_calls=loaded.gateway.max_concurrent_calls,
-            calls_per_person=loaded.limits.calls_per_person,
-            calls_per_minute=loaded.limits.calls_per_minute,
-            retention=loaded.storage.retention,
-            link=self._link,
-        )
 
     def _gateway(self, loaded: Config) -> Gateway:
         settings = loaded.gateway

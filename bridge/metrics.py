@@ -190,6 +190,16 @@ class Metrics:
         self.oncall_people = self._open_gauge(
             "oncall_people", "People with a number who are on call in a schedule now.", "schedule"
         )
+        self.calendar_unknown_names = self._open_gauge(
+            "calendar_unknown_names",
+            "Summaries in a schedule's calendar, from now on, that name nobody known.",
+            "schedule",
+        )
+        self.calendar_last_success_timestamp_seconds = self._open_gauge(
+            "calendar_last_success_timestamp_seconds",
+            "Timestamp of the last time that a schedule's calendar could be read, 0 if it never could.",
+            "schedule",
+        )
         self.oldest_due_seconds = self._gauge(
             "oldest_due_seconds", "How long the oldest work that is due has been waiting, 0 if nothing is due."
         )

@@ -1,7 +1,7 @@
-"""The clock's door and the only hands: fires what is due, merges pages into calls, places them, asks after the silent ones.
+"""The clock's door and the only hands: fires what is due, merges pages into calls, places them, asks after silent ones.
 
-Whatever it starts it starts in its own task group; whatever it knows is in the database, so that a restart goes on where it
-was. Each call is written down before it is requested.
+Whatever it starts it starts in its own task group; whatever it knows is in the database, so that a restart goes on
+where it was. Each call is written down before it is requested.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Worker:
     async def look(self, tasks: asyncio.TaskGroup) -> datetime | None:
         """One look at all there is; returns when to look again at the latest."""
         while await self._dispatch.fire_due():
-            await asyncio.sleep(0)
+            continue
         await self._hang_up(tasks)
         for call in await self._dispatch.calls_due():
             self._start(tasks, call.id, self._look_after(call))
@@ -202,7 +202,7 @@ class Worker:
     # --- around it
 
     async def _hang_up(self, tasks: asyncio.TaskGroup) -> None:
-        """Cut off calls that nobody needs any more. They are only asked to end: their report says what became of them."""
+        """Cut off calls that nobody needs any more; their report says what became of them."""
         wanted, self._dispatch.hang_ups = self._dispatch.hang_ups, []
         for id_ in wanted:
             call = await self._dispatch.call(id_)

@@ -1,99 +1,30 @@
-"""What the phone says: shipped templates on real webhooks, the choice of a template, the limits, the plain sentence."""
+"""What the phone says: the shipped templates on real webhooks, the choice of a template, the plain sentence."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
-from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bridge.alert import Alert, AlertStatus, Source, parse_group
-from bridge.speech import Kind, Limits, Speaker, Speech, Subject, shipped_templates
-
-PAYLOADS = sorted((Path(__file__).parent / "data" / "payloads").glob("*.json"))
-NOW = datetime(2026, 11, 23, 6, 15, tzinfo=UTC)
-LINK = "https://callbridge.example.com/webhook/keypress/abc?x=1&y=2"
-KINDS = {"call": Kind.TEXT, "call.xml": Kind.XML, "call.ssml": Kind.SSML}
-SHIPPED = Speaker([])
-
-
-def firing(labels: Mapping[str, str], annotations: Mapping[str, str] | None = None, minutes: float = 5) -> Alert:
-    """One alert that began some minutes ago."""
-    began = NOW - timedelta(minutes=minutes)
-    return Alert("f" * 16, AlertStatus.FIRING, labels, annotations or {}, began, None)
-
-
-def subject(*alerts: Alert, truncated: int = 0, minutes: float = 5, status: str = "firing") -> Subject:
-    """One incident of these alerts."""
-    opened = NOW - timedelta(minutes=minutes)
-    return Subject("01J", "default", opened, "team", "http://am.example.com", {}, alerts, truncated, status)
-
-
-def real(path: Path) -> Subject:
-    """The incident of a captured webhook."""
-    group = parse_group(path.read_bytes(), Source.ALERTMANAGER)
-    status = "firing" if any(alert.firing for alert in group.alerts) else "resolved"
-    receiver, url = group.stream.receiver, group.external_url
-    return Subject("01J", "default", NOW, receiver, url, group.group_labels, group.alerts, group.truncated, status)
-
-
-def say(
-    subjects: Sequence[Subject],
-    *,
-    speaker: Speaker = SHIPPED,
-    template: str = "call",
-    language: str = "en-US",
-    total: int = 0,
-    keypress: bool = True,
-    acknowledge_url: str = LINK,
-    person: str = "Alice",
-) -> Speech:
-    """What Alice in Berlin hears."""
-    return speaker.speak(
-        template=template,
-        language=language,
-        timezone=ZoneInfo("Europe/Berlin"),
-        person=person,
-        subjects=subjects,
-        total=total or len(subjects),
-        now=NOW,
-        acknowledge_url=acknowledge_url,
-        keypress=keypress,
-    )
-
-
-def words_of(speech: Speech) -> str:
-    """What is heard: of markup the text alone. Raises ParseError if that is not well-formed."""
-    if speech.kind is Kind.TEXT:
-        return speech.text
-    return "".join(ElementTree.fromstring(speech.text.encode()).itertext())
-
-
-def assert_fit_for_a_phone(speech: Speech, limits: Limits) -> None:
-    """What holds for everything that is ever said."""
-    assert len(speech.text) <= limits.characters
-    assert len(speech.text.encode()) <= limits.characters
-    assert speech.seconds <= limits.seconds
-    words = words_of(speech)
-    assert words.strip()
-    assert not any(unicodedata.category(character) in ("Cc", "Cs") for character in words if character != "\n")
-    if speech.kind is Kind.TEXT:
-        assert not re.search(r"[<>&\n]|  ", words)
-
-
-DISK = firing(
-    {"alertname": "DiskFull", "severity": "critical", "instance": "db1:9100"},
-    {"summary": "Disk /var is 95% full on db1", "runbook_url": "https://runbooks.example.com/DiskFull"},
-)
-SLOW = firing(
-    {"alertname": "HighLatency", "severity": "warning", "instance": "web01:9100", "cluster": "eu-1"}, minutes=90
+from bridge.alert import Alert, AlertStatus
+from bridge.speech import Limits, Speaker, Subject, shipped_templates
+from tests.speaking import (
+    DISK,
+    KINDS,
+    LINK,
+    NOW,
+    PAYLOADS,
+    SHIPPED,
+    SLOW,
+    assert_fit_for_a_phone,
+    firing,
+    real,
+    say,
+    subject,
+    words_of,
 )
 
 
@@ -103,15 +34,19 @@ SLOW = firing(
         (
             "en-US",
             "Hello Alice. This is callbridge with one critical alert."
-            " Disk slash var is 95 percent full on DB 1. It has been firing for 5 minutes. Press any key to take it. I repeat."
-            " Disk slash var is 95 percent full on DB 1. It has been firing for 5 minutes. Press any key to take it. Goodbye.",
+            " Disk slash var is 95 percent full on DB 1. It has been firing for 5 minutes. Press any key to take it."
+            " I repeat."
+            " Disk slash var is 95 percent full on DB 1. It has been firing for 5 minutes. Press any key to take it."
+            " Goodbye.",
         ),
         (
             "de-DE",
             "Hallo Alice. Hier ist callbridge: ein kritischer Alarm."
-            " Disk Slash var is 95 Prozent full on DB 1. Aktiv seit 5 Minuten. Zum Übernehmen eine beliebige Taste drücken."
+            " Disk Slash var is 95 Prozent full on DB 1. Aktiv seit 5 Minuten."
+            " Zum Übernehmen eine beliebige Taste drücken."
             " Ich wiederhole."
-            " Disk Slash var is 95 Prozent full on DB 1. Aktiv seit 5 Minuten. Zum Übernehmen eine beliebige Taste drücken."
+            " Disk Slash var is 95 Prozent full on DB 1. Aktiv seit 5 Minuten."
+            " Zum Übernehmen eine beliebige Taste drücken."
             " Auf Wiederhören.",
         ),
     ],
@@ -188,7 +123,7 @@ def test_real_webhooks(path: Path, language: str, template: str) -> None:
 
 
 def test_real_webhooks_together() -> None:
-    """A storm is one call: as many incidents as fit into a minute, the most severe first, and how many more there are."""
+    """A storm is one call: as many incidents as fit into a minute, the most severe first, then how many more."""
     assert len(PAYLOADS) == 21
     speech = say([real(path) for path in PAYLOADS], total=30)
     assert 3 <= speech.told < 21
@@ -205,10 +140,9 @@ def test_twiml() -> None:
     assert gather.attrib == {"numDigits": "1", "action": LINK}
     assert [element.tag for element in gather] == ["Say", "Pause", "Say"]
     assert "Press any key" in "".join(gather.itertext())
-    plain = ElementTree.fromstring(
-        say([subject(DISK)], template="call.xml", acknowledge_url="", keypress=False).text.encode()
-    )
-    assert [(element.tag, element.attrib) for element in plain][0] == ("Say", {"language": "en-US"})
+    without = say([subject(DISK)], template="call.xml", acknowledge_url="", keypress=False)
+    plain = ElementTree.fromstring(without.text.encode())
+    assert (plain[0].tag, plain[0].attrib) == ("Say", {"language": "en-US"})
     assert "key" not in "".join(plain.itertext())
 
 
@@ -280,6 +214,7 @@ def test_no_such_template(name: str) -> None:
         "This is callbridge. One alert is firing: Disk Full on DB 1. Disk slash var is 95 percent full on DB 1."
         " Press any key to take it."
     )
+    assert say([subject(DISK)], template=name, keypress=False).text.endswith("full on DB 1.")
     assert SHIPPED.check(name) == (speech.problem,)
     assert "there is no template" in speech.problem
 
@@ -298,6 +233,28 @@ def test_check(tmp_path: Path) -> None:
     assert "there are: call" in Speaker([tmp_path]).check("nosuch")[-1]
 
 
+def test_subject() -> None:
+    """An incident knows what fires, what is over, and what all its alerts have in common."""
+    over = Alert("f" * 16, AlertStatus.RESOLVED, {"alertname": "Down", "a": "1"}, {"x": "y"}, NOW, NOW)
+    fires = firing({"alertname": "Down", "a": "2"}, {"x": "y"})
+    both = subject(over, fires)
+    assert (both.firing, both.resolved, both.severity) == ((fires,), (over,), "")
+    assert (both.common_labels, both.common_annotations) == ({"alertname": "Down"}, {"x": "y"})
+
+
+def test_files_that_are_not_read(tmp_path: Path) -> None:
+    """Hidden folders (a mounted ConfigMap keeps its versions there) are passed over; a huge file is a fault."""
+    (tmp_path / "..2026_01_01").mkdir()
+    (tmp_path / "..2026_01_01" / "hidden.txt.j2").write_text("x", encoding="utf-8")
+    (tmp_path / "..2026_01_01" / "linked.txt.j2").write_text("linked", encoding="utf-8")
+    (tmp_path / "linked.txt.j2").symlink_to("..2026_01_01/linked.txt.j2")
+    (tmp_path / "huge.txt.j2").write_text("x" * 1_000_001, encoding="utf-8")
+    speaker = Speaker([tmp_path])
+    assert say([subject(DISK)], speaker=speaker, template="linked").text == "linked"
+    assert say([subject(DISK)], speaker=speaker, template="hidden").fallback
+    assert "huge.txt.j2: cannot be read: it is larger than" in speaker.check("call")[0]
+
+
 def test_shipped_templates_are_without_fault() -> None:
     """What is shipped passes the same check, in each kind."""
     for name in KINDS:
@@ -305,161 +262,18 @@ def test_shipped_templates_are_without_fault() -> None:
     assert (shipped_templates() / "call.txt.j2").is_file()
 
 
-# --- the limits ----------------------------------------------------------------------------------------------------
-
-
-def many(count: int) -> list[Subject]:
-    """Incidents with alerts enough to fill an evening."""
-    return [
-        subject(
-            *(firing({"alertname": f"Alert{n}", "instance": f"host{n}-{m}:9100", "job": "node"}) for m in range(20))
-        )
-        for n in range(count)
-    ]
-
-
-@pytest.mark.parametrize("template", KINDS)
-def test_fewer_are_told(template: str) -> None:
-    """Of more incidents than fit as many are told as fit, and one more would not have fitted."""
-    speech = say(many(60), template=template, total=100)
-    assert 2 <= speech.told < 20
-    assert f"And {100 - speech.told} more incidents." in words_of(speech)
-    assert_fit_for_a_phone(speech, Limits())
-    assert say(many(60), template=template, total=100, speaker=Speaker([], Limits(seconds=90))).told > speech.told
-
-
-def test_repeated_only_if_there_is_time() -> None:
-    """The message is said twice within the time, and once where twice is too long; then still all is told."""
-    subjects = [subject(DISK), subject(DISK)]
-    twice = say(subjects)
-    once = say(subjects, speaker=Speaker([], Limits(seconds=twice.seconds - 1)))
-    assert "I repeat." in twice.text
-    assert "I repeat." not in once.text
-    assert once.told == 2
-
-
-ALERTS = "{% for alert in alerts %}{{ alert.labels.instance|say }}. {% endfor %}"
-
-
-@pytest.mark.parametrize(("extension", "root"), [("txt", ""), ("xml", "Response"), ("ssml", "speak")])
-def test_fewer_alerts_are_told(tmp_path: Path, extension: str, root: str) -> None:
-    """Where even one incident is too long, a template that lists alerts is given fewer of them."""
-    source = f"<{root}>{ALERTS}</{root}>" if root else ALERTS
-    (tmp_path / f"list.{extension}.j2").write_text(source, encoding="utf-8")
-    speech = say(many(1), speaker=Speaker([tmp_path], Limits(seconds=20)), template="list")
-    assert 2 <= len(re.findall("host", speech.text)) < 20
-    assert (speech.fallback, speech.problem) == (False, "")
-    assert_fit_for_a_phone(speech, Limits(seconds=20))
-
-
-def test_text_that_is_always_too_long_is_cut_at_a_sentence(tmp_path: Path) -> None:
-    """Plain text is cut at the end of a sentence, and the problem says so."""
-    (tmp_path / "long.txt.j2").write_text("One two three. " * 200, encoding="utf-8")
-    speech = say([subject(DISK)], speaker=Speaker([tmp_path]), template="long")
-    assert speech.text.endswith("One two three.")
-    assert "shortened" in speech.problem
-    assert not speech.fallback
-    assert 50 < speech.seconds <= 60
-
-
-@pytest.mark.parametrize("repeat", [200, 5000, 100_000])
-def test_markup_that_is_always_too_long_is_given_up(tmp_path: Path, repeat: int) -> None:
-    """Markup is never cut: the plain sentence stands in for it."""
-    (tmp_path / "long.xml.j2").write_text(
-        "<Response><Say>" + "One two. " * repeat + "</Say></Response>", encoding="utf-8"
-    )
-    speech = say([subject(DISK)], speaker=Speaker([tmp_path]), template="long")
-    assert (speech.fallback, speech.kind) == (True, Kind.TEXT)
-    assert "too long" in speech.problem
-
-
-def test_bytes_count_as_characters() -> None:
-    """The limit of characters holds for the bytes of UTF-8 too."""
-    alert = firing({"alertname": "数据库"}, {"summary": "数据库连接失败" * 40})
-    limits = Limits(characters=300)
-    for template in KINDS:
-        assert_fit_for_a_phone(say([subject(alert)] * 5, speaker=Speaker([], limits), template=template), limits)
-
-
-@pytest.mark.parametrize("limits", [(159, 60.0), (10_000, 4.9)])
-def test_limits_that_no_sentence_fits(limits: tuple[int, float]) -> None:
-    """Limits below any useful sentence are a mistake of the caller."""
-    with pytest.raises(ValueError, match="at least"):
-        Limits(*limits)
-
-
-def test_a_group_of_thousands() -> None:
-    """An incident of thousands of alerts is counted whole and told by its worst."""
-    alerts = [firing({"alertname": "Down", "instance": f"n{n}"}) for n in range(5000)]
-    alerts.append(firing({"alertname": "Worst", "instance": "db1", "severity": "critical"}))
-    speech = say([subject(*alerts)])
-    assert "with one critical alert and 5000 alerts. Worst on DB 1, n 0, n 1 and 4998 more." in speech.text
-
-
-# --- laws ----------------------------------------------------------------------------------------------------------
-
-TEXTS = st.one_of(
-    st.text(max_size=60),
-    st.text(alphabet=st.characters(categories=["Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Sm", "Po", "Ll"]), max_size=60),
-    st.sampled_from(
-        [
-            "</Say><Dial>+4900</Dial>",
-            "]]>",
-            "<![CDATA[",
-            "&#0;",
-            "{{ 7*7 }}",
-            "{% raw %}",
-            "\x00\ufffe\ud800",
-            "A" * 5000,
-        ]
-    ),
+@pytest.mark.parametrize(
+    ("annotations", "summary"),
+    [
+        ([{"summary": "a"}, {"summary": "a"}], "a"),
+        ([{"summary": "worst"}, {"summary": "other"}], "worst"),
+        ([{"summary": "worst", "description": "same"}, {"description": "same"}], "worst"),
+        ([{"summary": " ", "title": "t"}, {"message": "m"}], "t"),
+        ([{"description": "d"}, {"description": "d"}], "d"),
+        ([{}, {"summary": "other"}], ""),
+    ],
 )
-LABELS = st.dictionaries(
-    st.one_of(st.sampled_from(["alertname", "severity", "instance", "cluster", "pod"]), TEXTS), TEXTS, max_size=6
-)
-ANNOTATIONS = st.dictionaries(st.sampled_from(["summary", "description", "message"]), TEXTS, max_size=3)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TIMES = st.integers(-62_103_000_000, 253_402_000_000).map(lambda seconds: EPOCH + timedelta(seconds=seconds))
-ALERTS_OF_STRANGERS = st.builds(
-    Alert, st.just("f"), st.sampled_from(AlertStatus), LABELS, ANNOTATIONS, TIMES, st.none() | TIMES
-)
-SUBJECTS = st.builds(
-    Subject,
-    st.just("01J"),
-    st.just("default"),
-    TIMES,
-    TEXTS,
-    TEXTS,
-    LABELS,
-    st.lists(ALERTS_OF_STRANGERS, max_size=4).map(tuple),
-    st.integers(0, 10**9),
-    st.sampled_from(["firing", "resolved"]),
-)
-
-
-@settings(max_examples=60)
-@given(
-    st.lists(SUBJECTS, max_size=4),
-    st.sampled_from(["call", "call.xml", "call.ssml", "nosuch"]),
-    st.sampled_from(["en-US", "de-DE", "fr", ""]),
-    st.sampled_from([Limits(), Limits(characters=160, seconds=5), Limits(characters=700, seconds=15)]),
-    st.integers(0, 10**6),
-    TEXTS,
-)
-def test_whatever_strangers_send(
-    subjects: list[Subject], template: str, language: str, limits: Limits, total: int, person: str
-) -> None:
-    """No label, annotation or time makes speech that is not well-formed, breaks a limit, fails, or raises."""
-    speech = say(subjects, template=template, language=language, total=total, person=person, speaker=TIGHT[limits])
-    assert_fit_for_a_phone(speech, limits)
-    assert "Dial>" not in re.sub("&lt;/?Dial&gt;", "", speech.text)
-    if limits == Limits() and template in KINDS:
-        assert (speech.fallback, speech.problem) == (False, "")
-
-
-TIGHT = {limits: Speaker([], limits) for limits in (Limits(), Limits(160, 5), Limits(700, 15))}
-
-
-def test_speaker_says_the_same_twice() -> None:
-    """Speech depends on what is told alone: no clock, no chance, nothing left over from the call before."""
-    assert say([subject(DISK), subject(SLOW)]) == say([subject(DISK), subject(SLOW)])
+def test_summary(annotations: list[dict[str, str]], summary: str) -> None:
+    """The summary is the text all alerts share, else the worst one's; the more telling annotation goes first."""
+    alerts = [firing({"severity": "critical"}, annotations[0]), firing({"severity": "warning"}, annotations[1])]
+    assert subject(*reversed(alerts)).summary == summary

@@ -78,6 +78,8 @@ TEMPLATES = [
     ("{% for pair in group_labels|sorted_pairs %}{{ pair.name }}: {{ pair.value }}{% endfor %}", "alertname: DiskFull"),
     ("{% for name, value in group_labels|sorted_pairs %}{{ name }} {{ value }}{% endfor %}", "alertname DiskFull"),
     ("{{ 'a' in common_labels }} {{ 'b' in common_labels }} {{ common_labels|length }}", "True False 5"),
+    ("{% for name in common_labels %}{{ name }} {% endfor %}", "severity alertname instance items a"),
+    ("{{ {'b': 1, 'a': 2}|names }}", "a, b"),
     # times
     ("{{ now|date('2006-01-02 15:04:05 Z07:00') }}", "2026-11-23 07:15:30 +01:00"),
     ("{{ now|date('Mon Jan _2, 3:4 PM MST, Monday January 1') }}", "Mon Nov 23, 7:15 AM CET, Monday November 11"),

@@ -32,7 +32,10 @@ NOT_YET = (
         ("poll", "both"),
     ),
     NotYet("webhooks.grafana", "this version has no door for Grafana yet; nothing is taken there"),
-    NotYet("webhooks.sms77.signing_key_file", "this version does not check signatures yet; the token in the URL is what counts"),
+    NotYet(
+        "webhooks.sms77.signing_key_file",
+        "this version does not check signatures yet; the token in the URL is what counts",
+    ),
     NotYet("schedules.*.ical", "this version does not read calendars yet; nobody is on call by it"),
     NotYet(
         "acknowledgement.hang_up",

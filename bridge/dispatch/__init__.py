@@ -1,7 +1,8 @@
 """The one room in which an incident can change: messages and events in, load, decide, commit.
 
-Doors `submit` messages; `run` digests them in order and in batches. The worker tells what came of its calls. Each change is
-one transaction in the database's thread; what it brings with it (counts, hang-ups, work for the worker) follows its commit.
+Doors `submit` messages; `run` digests them in order and in batches. The worker tells what came of its calls. Each
+change is one transaction in the database's thread; what it brings with it (counts, hang-ups, work for the worker)
+follows its commit.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ BATCH_INCIDENTS = 500
 FORGET_AT_ONCE = 500
 RACES = 5
 # While a storm comes in, a batch is digested after so many commits of the inbox, as long as nobody waits for longer.
-TURNS = 30
+TURNS = 50
 PATIENCE = timedelta(seconds=5)
 
 
@@ -73,7 +74,7 @@ class Dispatch:
         return seq
 
     async def ask(self, command: Command, timeout: float = 10.0) -> bool:
-        """Submit what a human asked for and wait until it is done; False if it is kept but not done within `timeout` s."""
+        """Submit what a human asked for and wait until it is done; False: kept, but not done within `timeout` s."""
         body = msgspec.json.encode(command)
         seq = await self.submit(Message(Door.API, self._clock.now(), body))
         try:

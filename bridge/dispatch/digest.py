@@ -21,7 +21,6 @@ from bridge.gateway import Ignored, Keypress, Reply, read_reports
 from bridge.route import match, muted
 from bridge.store import calls, pages
 from bridge.store.inbox import Door, Message
-from bridge.store.journal import Entry
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ def digest(ledger: Ledger, messages: Sequence[Message]) -> None:
 
 
 def _notification(ledger: Ledger, message: Message, group: Group) -> None:
-    """Route each alert by its own labels; an alert that is missing says nothing, and neither does the top-level status."""
+    """Route each alert by its own labels; one that is missing says nothing, and neither does the top-level status."""
     told: dict[str, tuple[Held, list[Alert], bool]] = {}
     fresh: list[Held] = []
     for alert in group.alerts:

@@ -45,7 +45,7 @@ class HeldBack:
 
 
 def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun | HeldBack | None:
-    """Write down one call to `person` that carries every page that waits for them. None: there is nothing to call for."""
+    """Write down one call to `person` with every page that waits for them. None: there is nothing to call for."""
     who = ledger.world.people.get(person)
     if who is None or who.phone is None:
         _nobody(ledger, person, ids)
@@ -253,7 +253,7 @@ def finish(ledger: Ledger, call: Call, outcome: Outcome, reason: str) -> None:
 
 
 def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
-    """A call is over: count it, end its pages, and tell the incidents. `first`: not a late correction of its outcome."""
+    """A call is over: count it, end its pages, tell the incidents. `first`: not a late correction of its outcome."""
     assert call.outcome is not None
     by = taken(call, ledger.world.rules) if first or _recent(call, ledger.now) else None
     carried = pages.pages_in(ledger.connection, call.id)

@@ -8,10 +8,13 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.call import Rate, Rules
+from bridge.config import Config
+from bridge.errors import ConfigError, Fault
 from bridge.escalation import Policy, Roster
 from bridge.intervals import TimeInterval
 from bridge.route import Route
 from bridge.schedule import Person
+from bridge.schedule import Roster as ScheduleRoster
 from bridge.speech import Speaker
 
 
@@ -37,3 +40,36 @@ class World:
     calls_per_minute: int | None = None
     retention: timedelta = timedelta(days=90)
     link: Callable[[str], str] = lambda _call: ""
+
+
+def world_of(config: Config, link: Callable[[str], str] = lambda _call: "") -> World:
+    """The world of a config: the server's, and that of a rehearsal. Raises ConfigError for a broken template."""
+    speaker = Speaker(config.templates)
+    faults = [
+        Fault(str(config.path), 1, 1, f"policies.{policy.name}.template", fault)
+        for policy in config.policies.values()
+        for fault in speaker.check(policy.template)
+    ]
+    if faults:
+        raise ConfigError(faults)
+    acknowledgement = config.acknowledgement
+    return World(
+        route=config.route,
+        intervals=config.time_intervals,
+        policies=config.policies,
+        people=config.people,
+        roster=ScheduleRoster(config.people, config.schedules),
+        speaker=speaker,
+        timezone=config.timezone,
+        language=config.language,
+        rules=Rules(acknowledgement.answer, acknowledgement.hang_up),
+        keypress=acknowledgement.keypress,
+        reply=acknowledgement.reply,
+        request_timeout=config.gateway.timeout,
+        report_timeout=config.gateway.report_timeout,
+        max_concurrent_calls=config.gateway.max_concurrent_calls,
+        calls_per_person=config.limits.calls_per_person,
+        calls_per_minute=config.limits.calls_per_minute,
+        retention=config.storage.retention,
+        link=link,
+    )

@@ -3,7 +3,7 @@
 wallclock   the rule for the nights when clocks change
 rotation    people who take turns
 calendars   iCalendar files in;   export   shifts as iCalendar out
-shifts      the layers of a schedule: who is on call, the shifts, the gaps
+shifts      the layers of a schedule: who is on call, the shifts, the gaps;   present   the one under way, whole
 people      who can be called, and whom a calendar's text means;   roster   both for a policy's targets
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from bridge.schedule.calendars import CalendarError, CalendarShift, read_calendar, resolve, unknown
 from bridge.schedule.export import ical_of
 from bridge.schedule.people import Person, person_of
+from bridge.schedule.present import present
 from bridge.schedule.roster import Roster
 from bridge.schedule.rotation import Period, Rotation, parse_period
 from bridge.schedule.shifts import Ical, Override, Schedule, Shift, gaps, on_call, shifts
@@ -34,6 +35,7 @@ __all__ = [
     "on_call",
     "parse_period",
     "person_of",
+    "present",
     "read_calendar",
     "resolve",
     "shifts",

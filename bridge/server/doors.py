@@ -217,6 +217,9 @@ async def metrics(request: web.Request) -> web.Response:
     except (StoreUnavailable, TimeoutError) as error:
         why = str(error) or f"no answer within {GAUGES_WITHIN:g} s"
         log.error("gauges are stale: the database cannot be read", extra=fields(err=why))
+    except Exception:
+        # A fault of our own in one gauge must not hide all that is counted.
+        log.exception("gauges are stale")
     body, content_type = doors.metrics.exposition(request.headers.get("Accept", ""))
     return web.Response(body=body, headers={"Content-Type": content_type})
 

@@ -269,7 +269,8 @@ def truncate(value: object, length: int = 255, end: str = "…") -> str:
     text = text_of(value)
     if len(text) <= length:
         return text
-    return text[: max(length - len(end), 0)].rpartition(" ")[0] + end
+    beginning = text[: max(length - len(end), 0)]
+    return (beginning.rpartition(" ")[0] or beginning) + end
 
 
 def round_(value: object, precision: int = 0) -> float:

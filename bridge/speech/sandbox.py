@@ -23,12 +23,15 @@ from markupsafe import Markup
 from bridge.speech import tell
 from bridge.speech.budget import LONGEST_TEXT, RENDERING, short
 from bridge.speech.clean import legal
-from bridge.speech.cut import first_sentences
+from bridge.speech.cut import cut
+from bridge.speech.estimate import seconds_of_text
 from bridge.speech.filters import FILTERS, number_of, text_of
 from bridge.speech.languages import words_of
 from bridge.speech.pairs import Pairs
 from bridge.speech.say import host_of, say, spell
 
+# Characters a second of a text that is hard to say: digits and short sentences take longer than words.
+SLOWEST = 10.0
 LONGEST_RANGE = 10_000
 MOST_CACHED = 1000
 
@@ -243,8 +246,9 @@ def _listing(parts: Iterable[Any], total: int = 0, most: int = 3) -> str:
 
 
 def _sentence(value: object, longest: int = 240) -> str:
-    """Ended by a full stop, cut to `longest` characters at a sentence or a word; "" stays ""."""
-    text = first_sentences(text_of(value).strip(), longest)
+    """Ended by a full stop, cut at a sentence or a word to `longest` characters and their time; "" stays ""."""
+    language, seconds = RENDERING.get().language, longest / SLOWEST
+    text = cut(text_of(value).strip(), lambda part: len(part) <= longest and seconds_of_text(part, language) <= seconds)
     return text if not text or text[-1] in ".!?…" else f"{text}."
 
 

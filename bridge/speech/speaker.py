@@ -23,10 +23,12 @@ from bridge.speech.plain import plain_sentence
 from bridge.speech.sandbox import Sandbox
 from bridge.speech.tell import tally
 from bridge.speech.values import Kind, Limits, Speech, Subject, worst_first
-from bridge.speech.view import MOST_ALERTS, MOST_SUBJECTS, view_of
+from bridge.speech.view import MOST_ALERTS, MOST_SUBJECTS, SubjectView, view_of
 
 # The shipped templates without a language in their name are written in it.
 SHIPPED_LANGUAGE = "en-US"
+# More incidents than that are not said twice: there is no time, and trying would cost some.
+FEW = 8
 SAMPLE_TIME = datetime(2026, 1, 1, 3, 5, tzinfo=UTC)
 
 
@@ -43,6 +45,13 @@ class _Occasion:
     total: int
     acknowledge_url: str
     keypress: bool
+    views: dict[tuple[int, int], SubjectView]
+
+    def view(self, index: int, alerts: int) -> SubjectView:
+        """One incident with its worst alerts, made when it is first told."""
+        if (index, alerts) not in self.views:
+            self.views[index, alerts] = view_of(self.telling[index], alerts)
+        return self.views[index, alerts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ class Speaker:
             total=total,
             acknowledge_url=acknowledge_url,
             keypress=keypress,
+            views={},
         )
         try:
             return self._fitted(occasion)
@@ -135,17 +145,17 @@ class Speaker:
         return f'"{template}" in {folders}; there are: {", ".join(self._library.known()) or "none"}'
 
     def _fault(self, file: File) -> str:
-        sample = _sample()
         occasion = _Occasion(
-            file,
-            self._language(file, file.language or SHIPPED_LANGUAGE),
-            ZoneInfo("UTC"),
-            SAMPLE_TIME,
-            "Alice",
-            (sample,),
-            2,
-            "",
-            True,
+            file=file,
+            language=self._language(file, file.language or SHIPPED_LANGUAGE),
+            zone=ZoneInfo("UTC"),
+            now=SAMPLE_TIME,
+            person="Alice",
+            telling=(_sample(),),
+            total=2,
+            acknowledge_url="https://localhost/webhook/keypress/sample",
+            keypress=True,
+            views={},
         )
         try:
             self._draft(occasion, 1, MOST_ALERTS, twice=True)
@@ -164,39 +174,41 @@ class Speaker:
     def _fitted(self, occasion: _Occasion) -> Speech:
         """The richest draft within the limits: all incidents twice, all once, fewer, fewer alerts of the worst."""
         everything = len(occasion.telling)
-        for told, twice in ((everything, True), (everything, False)):
-            draft = self._draft(occasion, told, MOST_ALERTS, twice)
-            if self._fits(occasion, draft):
-                return self._speech(occasion, draft)
-        fewer = self._most(lambda told: self._draft(occasion, told, MOST_ALERTS, False), everything - 1, occasion)
-        best = fewer or self._most(
-            lambda alerts: self._draft(occasion, min(everything, 1), alerts, False), MOST_ALERTS - 1, occasion
-        )
+        twice = self._draft(occasion, everything, MOST_ALERTS, True) if everything <= FEW else None
+        if twice and self._fits(twice):
+            return self._speech(occasion, twice)
+        best = self._most(lambda told: self._draft(occasion, told, MOST_ALERTS, False), everything)
         if best:
             return self._speech(occasion, best)
-        return self._shortened(occasion, self._draft(occasion, min(everything, 1), 1, False))
+        worst = min(everything, 1)
+        fewer = self._most(lambda alerts: self._draft(occasion, worst, alerts, False), MOST_ALERTS - 1)
+        return self._speech(occasion, fewer) if fewer else self._shortened(occasion)
 
-    def _most(self, draft_of: Callable[[int], _Draft], most: int, occasion: _Occasion) -> _Draft | None:
-        """The draft of the largest number from 1 to `most` that fits; None if not even that of 1 does."""
+    def _most(self, draft_of: Callable[[int], _Draft], most: int) -> _Draft | None:
+        """The draft of the largest number from 1 to `most` that fits; None if not even that of 1 does.
+
+        It goes up from 1 in doubles, for a minute holds a few of what may be many.
+        """
         best: _Draft | None = None
-        low, high = 1, most
+        low, high, probe, doubling = 1, most, 1, True
         while low <= high:
-            middle = (low + high) // 2
-            draft = draft_of(middle)
-            if self._fits(occasion, draft):
-                best, low = draft, middle + 1
+            draft = draft_of(probe)
+            if self._fits(draft):
+                best, low = draft, probe + 1
             else:
-                high = middle - 1
+                high, doubling = probe - 1, False
+            probe = min(2 * probe, high) if doubling else (low + high) // 2
         return best
 
-    def _fits(self, occasion: _Occasion, draft: _Draft) -> bool:
+    def _fits(self, draft: _Draft) -> bool:
         return draft.seconds <= self._limits.seconds and self._short_enough(draft.text)
 
     def _short_enough(self, text: str) -> bool:
         return len(text.encode("utf-8", "replace")) <= self._limits.characters
 
-    def _shortened(self, occasion: _Occasion, draft: _Draft) -> Speech:
+    def _shortened(self, occasion: _Occasion) -> Speech:
         """Even one alert is too long: plain text is cut at a sentence; markup cannot be cut, so it is given up."""
+        draft = self._draft(occasion, min(len(occasion.telling), 1), 1, False)
         problem = (
             f"{occasion.file.path}: {draft.seconds:.0f} s and {len(draft.text)} characters for one alert are too long"
         )
@@ -284,7 +296,7 @@ class Speaker:
 
 def _context(occasion: _Occasion, told: int, alerts: int, twice: bool) -> dict[str, object]:
     """Every name that a template sees (docs/templates.md)."""
-    views = [view_of(subject, alerts) for subject in occasion.telling[:told]]
+    views = [occasion.view(index, alerts) for index in range(told)]
     first = views[0] if views else view_of(_nothing(occasion.now))
     return {
         "subjects": views,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -111,8 +111,3 @@ def _row(alert: Alert | None) -> int:
 
 def _pair(number: int, pair: Pair) -> str:
     return pair[0] if number == 1 else f"{number} {pair[1]}"
-
-
-def unique(parts: Iterable[str]) -> list[str]:
-    """Each once, in order."""
-    return list(dict.fromkeys(part for part in parts if part))

@@ -113,14 +113,15 @@ class Subject:
 
     @property
     def summary(self) -> str:
-        """What its author wrote for people: the text common to all alerts, else the worst one's; "" if none."""
-        shared = written(common(alert.annotations for alert in self.telling))
-        return shared or (written(self.worst.annotations) if self.worst else "")
+        """What its author wrote for people: of all alerts alike, else of the worst; "" if there is nothing."""
+        shared = common(alert.annotations for alert in self.telling)
+        return written(shared, self.worst.annotations if self.worst else {})
 
 
-def written(annotations: Mapping[str, str]) -> str:
-    """The first of summary, title, message and description that says something."""
-    return next((annotations[name] for name in SUMMARIES if annotations.get(name, "").strip()), "")
+def written(*annotations: Mapping[str, str]) -> str:
+    """The first of summary, title, message and description that says something, of the first that has it."""
+    texts = (pairs.get(name, "") for name in SUMMARIES for pairs in annotations)
+    return next((text for text in texts if text.strip()), "")
 
 
 def worst_first(subjects: Sequence[Subject]) -> list[Subject]:

@@ -36,6 +36,8 @@ READ_BYTES = 16 * 1024 * 1024
 
 _NAMES = ("door", "received_at", "meta", "packed", "failures", "body")
 
+LAST_SEQ = select(func.max(inbox.c.seq))
+
 
 class Door(StrEnum):
     """By which door a message came."""
@@ -160,7 +162,7 @@ def _row(message: Message, meta: str) -> Row:
 def _put(connection: Connection, messages: Sequence[tuple[Message, str]]) -> int:
     # Packed here rather than in `put`: this is the database's thread, and it holds nobody up.
     insert_many(connection, inbox, _NAMES, [_row(message, meta) for message, meta in messages])
-    return int(connection.execute(select(func.max(inbox.c.seq))).scalar_one())
+    return int(connection.execute(LAST_SEQ).scalar_one())
 
 
 def waiting(connection: Connection, now: datetime, limit: int) -> list[Message]:

@@ -133,7 +133,7 @@ def calls_listed(
 def counts(connection: Connection) -> Counts:
     """The figures of the gauges."""
     still_open = select(incidents.c.state, func.count()).where(incidents.c.closed_at.is_(None))
-    by_state: dict[str, int] = dict(connection.execute(still_open.group_by(incidents.c.state)).tuples().all())
+    by_state: dict[str, int] = dict(connection.execute(still_open.group_by(incidents.c.state)).all())
     # Those that are over are by far the most: counted in their index, without a look at them.
     closed = int(connection.execute(select(func.count()).where(incidents.c.closed_at.is_not(None))).scalar_one())
     if closed:

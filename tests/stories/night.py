@@ -93,7 +93,9 @@ class Night:
         await self.settle()
         while self.clock.now() < target:
             deadline = self.clock.next_deadline()
-            step = target if deadline is None else max(min(deadline, target), self.clock.now() + timedelta(milliseconds=1))
+            step = (
+                target if deadline is None else max(min(deadline, target), self.clock.now() + timedelta(milliseconds=1))
+            )
             self.clock.advance(step - self.clock.now())
             await self.settle()
 
@@ -204,9 +206,11 @@ async def night(folder: Path, extra: str = "", *, era: Era = Era.SEVEN_2024, dia
                 text: str = CONFIG, clock: ManualClock | None = None) -> AsyncIterator[Night]:  # fmt: skip
     """The program and the telephone company, running, at dusk."""
     clock = clock or ManualClock(DUSK)
-    async with Simulator(clock, era=era) as phones:
-        async with running(folder, phones, clock, extra, dialect=dialect, text=text) as one:
-            yield one
+    async with (
+        Simulator(clock, era=era) as phones,
+        running(folder, phones, clock, extra, dialect=dialect, text=text) as one,
+    ):
+        yield one
 
 
 @asynccontextmanager
@@ -223,7 +227,7 @@ async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: st
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
         one = Night(clock, phones, app, session, folder)
         while not {"Inbox.run", "Dispatch.run", "Worker.run"} <= {_name(task) for task in clock.parked()}:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # noqa: ASYNC110 - who waits for the clock sets no event
         one.baseline = {task for task in asyncio.all_tasks() if task not in clock.parked()}
         try:
             yield one

@@ -12,7 +12,8 @@ from tests.stories.night import ALICE, BOB, DUSK, TOKEN, night, running
 
 
 @pytest.mark.parametrize(
-    ("era", "dialect"), [(Era.SMS77_2021, "sms77"), (Era.SEVEN_2023, "sms77"), (Era.SEVEN_2024, "seven"), (Era.SEVEN_2023, "seven")]
+    ("era", "dialect"),
+    [(Era.SMS77_2021, "sms77"), (Era.SEVEN_2023, "sms77"), (Era.SEVEN_2024, "seven"), (Era.SEVEN_2023, "seven")],
 )
 async def test_every_era_and_dialect(tmp_path: Path, era: Era, dialect: str) -> None:
     """The same story on each era of the gateway: one sleeps, the next takes it."""
@@ -79,7 +80,9 @@ async def test_no_report_ever_counts_as_unconfirmed(tmp_path: Path) -> None:
         assert len(it.calls(ALICE)) == 2
 
 
-@pytest.mark.parametrize("fault", ["duplicate_reports", "reverse_reports", "omit_foreign_id", "number_ids", "unknown_status", "report_shape"])
+@pytest.mark.parametrize(
+    "fault", ["duplicate_reports", "reverse_reports", "omit_foreign_id", "number_ids", "unknown_status", "report_shape"]
+)
 async def test_reports_in_any_order_and_number(tmp_path: Path, fault: str) -> None:
     """Doubled, reversed or maimed reports: each call is counted once, with what became of it."""
     async with night(tmp_path) as it:

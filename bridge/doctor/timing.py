@@ -1,0 +1,170 @@
+"""How late a page comes, and how long nobody is called: Alertmanager's intervals against callbridge's policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bridge.doctor.finding import Findings, Level
+from bridge.doctor.reading import EACH_ALERT, Branch
+from bridge.doctor.spot import Spot
+from bridge.doctor.witness import contradiction, follows
+from bridge.escalation import Policy
+from bridge.escalation.incident import NEWS_TIMEOUT
+from bridge.route import Matcher, Route
+
+LONGEST_GROUP_WAIT = timedelta(minutes=5)
+LONGEST_GROUP_INTERVAL = timedelta(minutes=15)
+# So long nobody may be called before it is worth a hint, and before it is late.
+SHORT_SILENCE = timedelta(minutes=10)
+LONG_SILENCE = timedelta(hours=1)
+UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """callbridge's own tree and policies, by which an alert comes to a chain of people."""
+
+    route: Route
+    policies: dict[str, Policy]
+
+    def callable(self, known: Sequence[Matcher]) -> Iterator[Policy]:
+        """The policies with somebody to call that alerts may take for which `known` holds."""
+        names = dict.fromkeys(_may_take(self.route, tuple(known)))
+        return (self.policies[name] for name in names if self.policies[name].steps)
+
+
+def _may_take(route: Route, known: tuple[Matcher, ...]) -> Iterator[str]:
+    for child in route.routes:
+        within = (*known, *child.matchers)
+        if contradiction(within) is not None:
+            continue
+        yield from _may_take(child, within)
+        if not child.continue_ and all(follows(matcher, known) for matcher in child.matchers):
+            return
+    yield route.policy
+
+
+def longest(policy: Policy) -> timedelta:
+    """The time after which the chain is gone through at the latest: every step ends when its `wait` is over."""
+    return sum((step.wait for step in policy.steps), timedelta(0)) * policy.rounds
+
+
+def repeat(branch: Branch) -> timedelta:
+    """When what still fires is told again: Alertmanager looks only every group_interval."""
+    interval, asked = branch.settings.group_interval.value, branch.settings.repeat_interval.value
+    return max(-(-asked // interval), 1) * interval if interval else asked
+
+
+def check_timing(takers: Sequence[Branch], chains: Chains | None, findings: Findings) -> None:
+    """Tell what makes pages late on the ways to callbridge."""
+    for branch in takers:
+        _check_group(branch, findings)
+        _check_repeat(branch, findings)
+        if chains is not None:
+            _check_chains(branch, chains, findings)
+        else:
+            _check_unknown_chains(branch, findings)
+
+
+def _check_group(branch: Branch, findings: Findings) -> None:
+    settings = branch.settings
+    if settings.group_wait.value > LONGEST_GROUP_WAIT and settings.group_wait.spot is not None:
+        findings.warning(
+            settings.group_wait.spot,
+            f"nobody is called before an alert has fired for another {brief(settings.group_wait.value)}",
+            "write 30s on the routes to callbridge",
+        )
+    if settings.group_interval.value > LONGEST_GROUP_INTERVAL and settings.group_interval.spot is not None:
+        findings.warning(
+            settings.group_interval.spot,
+            f"a new alert in a group that is told of already waits up to {brief(settings.group_interval.value)},"
+            " and so does the news that one is over",
+            "write 5m or less on the routes to callbridge",
+        )
+    if EACH_ALERT in settings.group_by:
+        findings.hint(
+            branch.spot.at("group_by") or branch.spot,
+            "groups by every label: each alert is an incident of its own, to be taken one by one"
+            " (a storm still comes in one call per person)",
+            "group by what one person would mend at once, such as [alertname, cluster]",
+        )
+
+
+def _check_repeat(branch: Branch, findings: Findings) -> None:
+    settings = branch.settings
+    spot = settings.repeat_interval.spot or settings.group_interval.spot
+    if spot is None:
+        return
+    if settings.repeat_interval.value < settings.group_interval.value:
+        findings.warning(
+            spot,
+            f"repeat_interval {brief(settings.repeat_interval.value)} is shorter than group_interval"
+            f" {brief(settings.group_interval.value)}, and nothing is told more often than that",
+            "make repeat_interval a multiple of group_interval",
+        )
+    if repeat(branch) + settings.group_interval.value > NEWS_TIMEOUT:
+        findings.warning(
+            spot,
+            f"what still fires is told again only after {brief(repeat(branch))} or a group_interval later, and callbridge"
+            f" takes an incident without news for {brief(NEWS_TIMEOUT)} for over: then the repeat opens another and rings"
+            " again, whoever had taken it",
+            "write 12h or less on the routes to callbridge",
+        )
+
+
+def _check_chains(branch: Branch, chains: Chains, findings: Findings) -> None:
+    again = repeat(branch)
+    ends = sorted(((longest(policy), policy.name) for policy in chains.callable(branch.required)))
+    if not ends:
+        return
+    first, name = ends[0]
+    level = _late(again - first)
+    if level is not None:
+        findings.tell(
+            level,
+            _set_at(branch),
+            f"policy {name} is gone through after at most {brief(first)}; if nobody took it, the next notification comes after"
+            f" {brief(again)}, and for {brief(again - first)} nobody is called",
+            f"write repeat_interval: {_advised(first)} (repeats ring nobody while somebody is called or has taken it),"
+            " or give the policy more rounds",
+        )
+
+
+def _check_unknown_chains(branch: Branch, findings: Findings) -> None:
+    again = repeat(branch)
+    if again <= LONG_SILENCE:
+        return
+    findings.hint(
+        _set_at(branch),
+        f"a policy that was gone through without anybody taking it is started again only after {brief(again)}",
+        "give --config.file to have that compared with the policies; a shorter repeat_interval rings nobody needlessly",
+    )
+
+
+def _set_at(branch: Branch) -> Spot:
+    """Where the repeat_interval in force is set; a default stands nowhere, so it is told of the route."""
+    return branch.settings.repeat_interval.spot or branch.spot
+
+
+def _late(silence: timedelta) -> Level | None:
+    if silence > LONG_SILENCE:
+        return Level.WARNING
+    return Level.HINT if silence > SHORT_SILENCE else None
+
+
+def _advised(chain: timedelta) -> str:
+    """The chain's time in whole steps of five minutes."""
+    step = timedelta(minutes=5)
+    return brief(max(-(-chain // step), 1) * step)
+
+
+def brief(span: timedelta) -> str:
+    """A duration as Prometheus writes it: `3h38m`."""
+    rest = span // timedelta(milliseconds=1)
+    written = ""
+    for unit, size in UNITS:
+        count, rest = divmod(rest, size)
+        written += f"{count}{unit}" if count else ""
+    return written or "0s"

@@ -1,0 +1,32 @@
+"""What would follow if this notification came at that time: every call, word and reason, without a call being placed.
+
+The same pure functions as the server's, driven from one due thing to the next in memory.
+
+answers    who behaves how           telephone  what is assumed of telephones, and of prices
+play       the loop: worker, lines   books      incidents and pages
+told       what comes out of it      why        the reasons in plain sentences
+"""
+
+from bridge.rehearsal.answers import Answers, AnswersError, make_answers, parse_answers
+from bridge.rehearsal.play import MOST_CALLS, Scene, rehearse, scene_of
+from bridge.rehearsal.telephone import PRICE_PER_MINUTE, Manner
+from bridge.rehearsal.told import Ending, Happening, Rehearsal, Told
+from bridge.rehearsal.why import length
+
+__all__ = [
+    "MOST_CALLS",
+    "PRICE_PER_MINUTE",
+    "Answers",
+    "AnswersError",
+    "Ending",
+    "Happening",
+    "Manner",
+    "Rehearsal",
+    "Scene",
+    "Told",
+    "length",
+    "make_answers",
+    "parse_answers",
+    "rehearse",
+    "scene_of",
+]

@@ -1,0 +1,13 @@
+"""Keeps the rosters current: the file's schedules with their calendars and with the overrides that people made.
+
+sources     a calendar's bytes, from a file or a URL        calendars   what is made of them, and kept
+keeper      Rota: reads, refreshes, swaps the roster        doubts      gaps and names, for who checks a config
+"""
+
+from __future__ import annotations
+
+from bridge.rota.calendars import AHEAD, BEHIND, not_read, with_file_calendars
+from bridge.rota.doubts import doubts
+from bridge.rota.keeper import Rota
+
+__all__ = ["AHEAD", "BEHIND", "Rota", "doubts", "not_read", "with_file_calendars"]

@@ -1,0 +1,248 @@
+"""Rota: what keeps the rosters current while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import aiohttp
+from sqlalchemy import Connection
+
+from bridge.clock import Clock
+from bridge.config import Config
+from bridge.database import Database
+from bridge.dispatch import Dispatch
+from bridge.errors import StoreUnavailable
+from bridge.logs import conceal, fields
+from bridge.metrics import Metrics
+from bridge.rota.calendars import AHEAD, UNFOLD_AGAIN, Calendar, around, failed, in_force, listed, unfold
+from bridge.rota.sources import Fetched, SourceUnreadable, fetch
+from bridge.schedule import CalendarError, Override, Roster, Schedule
+from bridge.store import overrides as store
+from bridge.store.calendars import Copy, confirm, copies, keep
+from bridge.store.ids import Ids
+from bridge.store.overrides import KeptOverride
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A config that is about to come into force, with its calendars as far as they could be read."""
+
+    config: Config
+    calendars: Mapping[str, Calendar]
+
+
+class Rota:
+    """The schedules in force; each change of theirs becomes `dispatch.world`'s roster at once.
+
+    A config comes into force by `adopt(await prepare(config))`, after its world. `schedules` are whole ones, to be
+    asked for spans around now (see AHEAD, BEHIND); `schedules_for` for any span.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        dispatch: Dispatch,
+        metrics: Metrics,
+        clock: Clock,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        self.schedules: Mapping[str, Schedule] = {}
+        self._database = database
+        self._dispatch = dispatch
+        self._metrics = metrics
+        self._clock = clock
+        self._session = session
+        self._config: Config | None = None
+        self._calendars: Mapping[str, Calendar] = {}
+        self._copies: Mapping[str, Copy] = {}
+        self._overrides: tuple[KeptOverride, ...] = ()
+        self._said: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._changed = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._ids = Ids()
+
+    async def start(self, config: Config) -> None:
+        """Bring the first config into force, with what is remembered. Raises StoreUnavailable."""
+        since = self._clock.now() - AHEAD
+        self._copies, self._overrides = await self._database.read(
+            lambda connection: (copies(connection), store.standing(connection, since))
+        )
+        self.adopt(await self.prepare(config))
+        self._copies = {}
+
+    async def run(self) -> None:
+        """Look at each calendar again in its time, until cancelled."""
+        while True:
+            self._changed.clear()
+            now = self._clock.now()
+            due = [name for name, one in self._calendars.items() if one.due <= now]
+            if due:
+                await asyncio.gather(*(self._refresh(name) for name in due))
+                continue
+            await self._clock.wait(min((one.due for one in self._calendars.values()), default=None), self._changed)
+
+    # --- a config
+
+    async def prepare(self, config: Config) -> Prepared:
+        """Read what `config` names and was not known before, so that it comes into force whole. Raises nothing of it."""
+        wanted = {name: schedule for name, schedule in config.schedules.items() if schedule.ical is not None}
+        found = await asyncio.gather(*(self._prepared(schedule, config) for schedule in wanted.values()))
+        return Prepared(config, dict(zip(wanted, found, strict=True)))
+
+    def adopt(self, prepared: Prepared) -> None:
+        """Bring what was prepared into force; to be called in the same breath as its world is swapped to."""
+        self._config, self._calendars = prepared.config, prepared.calendars
+        gauges = (
+            self._metrics.oncall_people,
+            self._metrics.calendar_unknown_names,
+            self._metrics.calendar_last_success_timestamp_seconds,
+        )
+        for gauge in gauges:
+            gauge.clear()
+        self._said = {name: said for name, said in self._said.items() if name in prepared.calendars}
+        for name, one in prepared.calendars.items():
+            if one.ical.url:
+                conceal(one.ical.url)
+            self._tell(name, one)
+        self._tell_lost(prepared.config)
+        self._swap()
+        self._changed.set()
+
+    async def _prepared(self, schedule: Schedule, config: Config) -> Calendar:
+        assert schedule.ical is not None
+        now, known = self._clock.now(), self._known(schedule)
+        if known.fetched is None or known.ical != schedule.ical or schedule.ical.file is not None:
+            return await self._looked_at(replace(known, ical=schedule.ical, unfolded_at=None), schedule, config)
+        # Fast: from what is here already. Its source is asked in its time; after a start that is at once.
+        try:
+            return await self._unfolded(known, known.fetched, schedule, config)
+        except CalendarError as error:
+            return failed(replace(known, entries=(), span=None), str(error), now)
+
+    def _known(self, schedule: Schedule) -> Calendar:
+        assert schedule.ical is not None
+        now = self._clock.now()
+        if schedule.name in self._calendars:
+            return self._calendars[schedule.name]
+        copy = self._copies.get(schedule.name)
+        if copy is None:
+            return Calendar(schedule.ical, now)
+        log.info("a calendar is taken from its kept copy", extra=fields(schedule=schedule.name, of=copy.fetched_at))
+        return Calendar(schedule.ical, now, Fetched(copy.body), copy.fetched_at)
+
+    # --- a calendar
+
+    async def _refresh(self, name: str) -> None:
+        known, config = self._calendars[name], self._config
+        assert config is not None
+        fresh = await self._looked_at(known, config.schedules[name], config)
+        if self._calendars.get(name) is not known:
+            return  # a reload was faster; what it brought is newer
+        self._calendars = {**self._calendars, name: fresh}
+        self._tell(name, fresh)
+        if fresh.entries != known.entries:
+            log.info("a calendar has changed", extra=fields(schedule=name, entries=len(fresh.entries)))
+            self._swap()
+
+    async def _looked_at(self, known: Calendar, schedule: Schedule, config: Config) -> Calendar:
+        """The calendar after a look at its source; as it was, with the fault, where that failed. Raises nothing."""
+        now = self._clock.now()
+        try:
+            fetched = await fetch(self._session, known.ical, known.fetched)
+            fresh = await self._taken(known, fetched, schedule, config)
+        except (SourceUnreadable, CalendarError) as error:
+            fresh = await self._kept_up(failed(known, str(error), now), schedule, config)
+        except Exception as error:
+            # A fault of our own in one calendar must end neither the others nor the server.
+            log.exception("a calendar cannot be read", extra=fields(schedule=schedule.name))
+            fresh = failed(known, f"cannot be read ({type(error).__name__}), see the log", now)
+        else:
+            await self._keep(schedule.name, known, fresh)
+        return fresh
+
+    async def _taken(self, known: Calendar, fetched: Fetched, schedule: Schedule, config: Config) -> Calendar:
+        now = self._clock.now()
+        good = replace(known, fetched_at=now, due=now + known.ical.refresh, fault="", failures=0)
+        same = known.fetched is not None and known.fetched.body == fetched.body
+        if same and not self._stale(known):
+            return replace(good, fetched=fetched)
+        return await self._unfolded(good, fetched, schedule, config)
+
+    async def _kept_up(self, known: Calendar, schedule: Schedule, config: Config) -> Calendar:
+        """Without its source a calendar is still unfolded further, day by day."""
+        if known.fetched is None or not self._stale(known):
+            return known
+        try:
+            return await self._unfolded(known, known.fetched, schedule, config)
+        except CalendarError:
+            return known
+
+    def _stale(self, known: Calendar) -> bool:
+        return known.unfolded_at is None or self._clock.now() - known.unfolded_at >= UNFOLD_AGAIN
+
+    async def _unfolded(self, known: Calendar, fetched: Fetched, schedule: Schedule, config: Config) -> Calendar:
+        now = self._clock.now()
+        span = around(now)
+        entries = await asyncio.to_thread(unfold, fetched.body, span, schedule, config.people)
+        return replace(known, fetched=fetched, entries=entries, span=span, unfolded_at=now)
+
+    async def _keep(self, name: str, known: Calendar, fresh: Calendar) -> None:
+        assert fresh.fetched is not None
+        at = fresh.fetched_at or self._clock.now()
+        copy = Copy(fresh.fetched.body, at)
+        same = known.fetched is not None and known.fetched.body == copy.body
+
+        def write(connection: Connection) -> None:
+            confirm(connection, name, at) if same else keep(connection, name, copy)
+
+        try:
+            await self._database.write(write)
+        except StoreUnavailable as error:
+            log.warning("the copy of a calendar was not kept", extra=fields(schedule=name, err=str(error)))
+
+    def _tell(self, name: str, one: Calendar) -> None:
+        """Log and metrics: what is wrong is said once per change."""
+        strangers = one.strangers(self._clock.now())
+        fault, before = self._said.get(name, ("", ()))
+        self._said[name] = (one.fault, strangers)
+        if one.fault and one.fault != fault:
+            state = "there is none in force" if one.fetched is None else f"that of {one.fetched_at} stays in force"
+            log.error("a calendar cannot be read, %s", state, extra=fields(schedule=name, why=one.fault))
+        if fault and not one.fault:
+            log.info("a calendar can be read again", extra=fields(schedule=name))
+        if strangers and strangers != before:
+            log.warning(
+                "a calendar names nobody known; correct its summaries, or people in the config",
+                extra=fields(schedule=name, summaries=listed(strangers)),
+            )
+        self._metrics.calendar_unknown_names.labels(name).set(len(strangers))
+        read_at = one.fetched_at.timestamp() if one.fetched_at is not None else 0
+        self._metrics.calendar_last_success_timestamp_seconds.labels(name).set(read_at)
+
+    # --- overrides
+
+    async def override(self, schedule: str, override: Override) -> KeptOverride:
+        """Keep a new override (its id is given here); in force when this returns. Raises StoreUnavailable."""
+        now = self._clock.now()
+        kept = KeptOverride(schedule, replace(override, id=self._ids.new(now)), now)
+        await self._write(lambda connection: store.add(connection, kept))
+        return kept
+
+    async def take_back(self, id_: str) -> KeptOverride | None:
+        """End an override for good; None for an unknown id. Raises StoreUnavailable."""
+        now = self._clock.now()
+        return await self._write(lambda connection: store.take_back(connection, id_, now))
+
+    async def _write[T](self, change: Callable[[Connection], T]) -> T: ...
+
+    # --- the schedules
+
+    async def schedules_for(self, starts: datetime, ends: datetime) -> Mapping[str, Schedule]:
+        """The schedules with all that their calendars hold from `starts` to `ends`. Raises CalendarError."""

@@ -1,0 +1,93 @@
+"""The schema: what the migrations make is what the tables say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Column, Connection, Index, MetaData, Text, create_engine, inspect, text
+
+from bridge.database.schema import upgrade
+from bridge.database.tables import metadata
+
+
+@contextmanager
+def empty() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def described(connection: Connection) -> dict[str, object]:
+    """All that there is, by name: columns and keys as inspected, and the words of its own definition (of an index, too)."""
+    inspector = inspect(connection)
+    found: dict[str, object] = {}
+    for table in inspector.get_table_names():
+        columns = [{**column, "type": str(column["type"])} for column in inspector.get_columns(table)]
+        found[table] = (columns, inspector.get_pk_constraint(table))
+    for name, words in connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")):
+        found[f"{name}: words"] = sorted(words.replace(",", " ").replace("(", " ( ").replace(")", " ) ").split())
+    return {name: what for name, what in found.items() if not name.startswith(("alembic_version", "sqlite_sequence"))}
+
+
+def migrated() -> dict[str, object]:
+    with empty() as connection:
+        upgrade(connection)
+        return described(connection)
+
+
+def fresh(wanted: MetaData) -> dict[str, object]:
+    with empty() as connection:
+        wanted.create_all(connection)
+        return described(connection)
+
+
+def test_migrations_make_the_schema_of_the_tables() -> None:
+    """A database that went through the migrations is the same as one that is made anew from the tables."""
+    assert migrated() == fresh(metadata)
+
+
+def test_alembic_sees_no_difference() -> None:
+    """Nothing is left that Alembic would write into another migration."""
+    with empty() as connection:
+        upgrade(connection)
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def _without_index(copy: MetaData) -> None:
+    table = copy.tables["calls"]
+    table.indexes.remove(next(one for one in table.indexes if one.name == "calls_due"))
+
+
+def _other_condition(copy: MetaData) -> None:
+    table = copy.tables["incidents"]
+    table.indexes.remove(next(one for one in table.indexes if one.name == "incidents_open"))
+    columns = (table.c.stream, table.c.policy)
+    Index("incidents_open", *columns, unique=True, sqlite_where=table.c.closed_at.is_not(None))
+
+
+def _other_storage(copy: MetaData) -> None:
+    copy.tables["pages"].dialect_options["sqlite"]["with_rowid"] = True
+
+
+def _nullable(copy: MetaData) -> None:
+    copy.tables["alerts"].c.labels.nullable = True
+
+
+def _another_column(copy: MetaData) -> None:
+    copy.tables["journal"].append_column(Column("mood", Text))
+
+
+@pytest.mark.parametrize("change", [_without_index, _other_condition, _other_storage, _nullable, _another_column])
+def test_a_difference_would_be_seen(change: Callable[[MetaData], None]) -> None:
+    """The comparison above fails as soon as the tables say anything else than the migrations."""
+    copy = MetaData()
+    for table in metadata.tables.values():
+        table.to_metadata(copy)
+    assert fresh(copy) == migrated()
+    change(copy)
+    assert fresh(copy) != migrated()
