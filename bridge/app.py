@@ -28,6 +28,7 @@ from bridge.errors import CallbridgeError, Reason
 from bridge.gateway import Dialect, Gateway, Operation, open_session
 from bridge.logs import conceal, fields
 from bridge.metrics import Metrics
+from bridge.rota import Rota
 from bridge.server import Doors, make_application
 from bridge.worker import Worker
 
@@ -49,11 +50,15 @@ class Options:
 
 @dataclass
 class App:
-    """Everything that runs, as long as it runs; `addresses` are the base URLs it listens on."""
+    """Everything that runs, as long as it runs.
+
+    `addresses` are the base URLs it listens on, `patience` is how long requests to the gateway may take to end.
+    """
 
     options: Options
     clock: Clock = field(default_factory=SystemClock)
     load: Callable[[Path], Config] = config.load
+    patience: timedelta = SHUTDOWN
     addresses: list[str] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,6 +82,14 @@ class App:
 
     async def _serve(self, loaded: Config) -> None:
         self.dispatch = Dispatch(self.database, world_of(loaded, self._link), self.metrics, self.clock)
+        self.rota = Rota(
+            database=self.database,
+            dispatch=self.dispatch,
+            metrics=self.metrics,
+            clock=self.clock,
+            session=self._session,
+        )
+        await self.rota.start(loaded)
         self.worker = Worker(self.dispatch, self._gateway(loaded), self.metrics, self.clock)
         self.doors = Doors(
             config=loaded,
@@ -84,6 +97,7 @@ class App:
             database=self.database,
             metrics=self.metrics,
             clock=self.clock,
+            rota=self.rota,
             reload=self.reload,
             link_secret=self._link_secret,
             started_at=self.clock.now(),
@@ -93,16 +107,18 @@ class App:
             tasks.create_task(self.dispatch.inbox.run(self.stop, self.clock))
             tasks.create_task(self.dispatch.run(self.stop))
             work = tasks.create_task(self.worker.run(self.stop))
+            calendars = tasks.create_task(self.rota.run())
             self.doors.ready = True
             self.started.set()
             await self.stop.wait()
             log.info("stopping")
             self.doors.ready = False
+            calendars.cancel()
             tasks.create_task(self._bound(work))
 
     async def _bound(self, work: asyncio.Task[None]) -> None:
         """Whatever is under way at the gateway may end; what does not end in time is looked up after the next start."""
-        _, late = await asyncio.wait([work], timeout=SHUTDOWN.total_seconds())
+        _, late = await asyncio.wait([work], timeout=self.patience.total_seconds())
         for task in late:
             log.warning("requests to the gateway were cut off; they are looked up after the next start")
             task.cancel()
@@ -146,6 +162,7 @@ class App:
             if loaded.storage.url != self.doors.config.storage.url:
                 log.warning("storage.url is only read at start: the change takes effect after a restart")
             world, gateway = world_of(loaded, self._link), self._gateway(loaded)
+            prepared = await self.rota.prepare(loaded)
         except CallbridgeError as error:
             self.metrics.config_refused()
             log.error("the config was not reloaded, the old one stays in force", extra=fields(err=str(error)))
@@ -157,6 +174,7 @@ class App:
             raise CallbridgeError(f"a fault of callbridge itself: {type(error).__name__}, see the log") from None
         self._conceal(loaded)
         self.doors.config, self.dispatch.world, self.worker.gateway = loaded, world, gateway
+        self.rota.adopt(prepared)
         self._in_force(loaded)
         self.dispatch.work.set()
         log.info("config reloaded", extra=fields(file=self.options.config))

@@ -48,6 +48,10 @@ class Worker:
                 except StoreUnavailable as error:
                     log.error("cannot work now", extra=fields(err=str(error)))
                     until = self._clock.now() + STORE_PAUSE
+                except Exception:
+                    # A fault of ours must not end the only hands there are: it is told, and the rest is tried again.
+                    log.exception("a look at what is due failed")
+                    until = self._clock.now() + STORE_PAUSE
                 await self._clock.wait(until, self._dispatch.work, stop)
 
     async def look(self, tasks: asyncio.TaskGroup) -> datetime | None:
@@ -80,13 +84,23 @@ class Worker:
         for person in waiting:
             if person in engaged or free <= 0:
                 continue
-            begun = await self._dispatch.begin(person)
+            begun = await self._begin(person)
             if isinstance(begun, HeldBack):
                 held.append(begun.until)
             elif begun is not None:
                 free -= 1
                 self._start(tasks, begun.call.id, self._place(begun))
         return min(held, default=None)
+
+    async def _begin(self, person: str) -> Begun | HeldBack | None:
+        try:
+            return await self._dispatch.begin(person)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # The pages of one person must not hold up those of the others.
+            log.exception("a call could not be begun; it is tried again", extra=fields(person=person))
+            return HeldBack(self._clock.now() + STORE_PAUSE)
 
     def _start(self, tasks: asyncio.TaskGroup, call: str, work: object) -> None:
         """Look after a call in a task of its own; one that is already being looked after is left alone."""
@@ -104,6 +118,9 @@ class Worker:
         except StoreUnavailable as error:
             # The call stays as it was written down: it is due again, and then looked up.
             log.error("what became of a call could not be kept", extra=fields(call=call, err=str(error)))
+            await self._clock.wait(self._clock.now() + STORE_PAUSE)
+        except Exception:
+            log.exception("a call could not be looked after; it is due again", extra=fields(call=call))
             await self._clock.wait(self._clock.now() + STORE_PAUSE)
         finally:
             self._busy.discard(call)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import subprocess
 import sys
 import threading
 import traceback
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, func, insert, inspect, select, text
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from bridge.database import Database
 from bridge.database.many import insert_many, update_many
-from bridge.database.schema import NEWEST
 from bridge.database.tables import overrides, policies, strays
 from bridge.errors import CallbridgeError, LostRace, StoreUnavailable
 
@@ -40,16 +38,6 @@ async def main():
         await database.write(lambda connection: connection.execute(insert(policies).values(hash=str(number), body="")))
         print(number, flush=True)
 asyncio.run(main())
-"""
-LOADED = """
-import asyncio, sys
-from bridge.database import Database
-database = Database(sys.argv[1])
-async def main():
-    await database.start()
-    await database.close()
-asyncio.run(main())
-print("alembic" in sys.modules)
 """
 
 
@@ -82,33 +70,6 @@ def asked(statement: str) -> Callable[[Connection], Any]:
 
 
 # --- where it may be
-
-
-async def test_a_newer_database_is_refused_and_let_go(url: str, database: Database) -> None:
-    """What a newer callbridge has written is not touched: the operator reads what to do, and the file stays free."""
-    await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
-    await database.close()
-    for _ in range(2):
-        with pytest.raises(CallbridgeError, match=f"schema 9999.*newer callbridge.*{NEWEST}.*restore a backup"):
-            await Database(url).start()
-
-
-async def test_a_strange_database_is_refused_as_a_whole(tmp_path: Path, url: str) -> None:
-    """A file that somebody else uses is named, and nothing of ours is left in it."""
-    with create_engine(url).begin() as connection:
-        connection.execute(text("CREATE TABLE pages (mine TEXT)"))
-    connection.engine.dispose()
-    with pytest.raises(CallbridgeError, match=r"bridge\.db.*pages already exists.*database of its own"):
-        await Database(url).start()
-    engine = create_engine(url)
-    assert inspect(engine).get_table_names() == ["pages"]
-    engine.dispose()
-
-
-def test_only_an_outdated_database_needs_alembic(url: str) -> None:
-    """The first start migrates; every later one is spared the load of the library that does."""
-    said = [subprocess.check_output([sys.executable, "-c", LOADED, url], text=True).strip() for _ in range(3)]
-    assert said == ["True", "False", "False"]
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Column, Connection, Index, MetaData, Text, create_engine, inspect, text
 
-from bridge.database.schema import upgrade
+from bridge.database import Database
+from bridge.database.schema import NEWEST, upgrade
 from bridge.database.tables import metadata
+from bridge.errors import CallbridgeError
+
+LOADED = """
+import asyncio, sys
+from bridge.database import Database
+database = Database(sys.argv[1])
+async def main():
+    await database.start()
+    await database.close()
+asyncio.run(main())
+print("alembic" in sys.modules)
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/bridge.db"
 
 
 @contextmanager
@@ -23,7 +44,7 @@ def empty() -> Iterator[Connection]:
 
 
 def described(connection: Connection) -> dict[str, object]:
-    """All that there is, by name: columns and keys as inspected, and the words of its own definition (of an index, too)."""
+    """All that there is, by name: columns and keys as inspected, and the words of each definition."""
     inspector = inspect(connection)
     found: dict[str, object] = {}
     for table in inspector.get_table_names():
@@ -91,3 +112,35 @@ def test_a_difference_would_be_seen(change: Callable[[MetaData], None]) -> None:
     assert fresh(copy) == migrated()
     change(copy)
     assert fresh(copy) != migrated()
+
+
+# --- starting with it
+
+
+async def test_a_newer_database_is_refused_and_let_go(url: str) -> None:
+    """What a newer callbridge has written is not touched: the operator reads what to do, and the file stays free."""
+    database = Database(url)
+    await database.start()
+    await database.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    await database.close()
+    for _ in range(2):
+        with pytest.raises(CallbridgeError, match=f"schema 9999.*newer callbridge.*{NEWEST}.*restore a backup"):
+            await Database(url).start()
+
+
+async def test_a_strange_database_is_refused_as_a_whole(url: str) -> None:
+    """A file that somebody else uses is named, and nothing of ours is left in it."""
+    with create_engine(url).begin() as connection:
+        connection.execute(text("CREATE TABLE pages (mine TEXT)"))
+    connection.engine.dispose()
+    with pytest.raises(CallbridgeError, match=r"bridge\.db.*pages already exists.*database of its own"):
+        await Database(url).start()
+    engine = create_engine(url)
+    assert inspect(engine).get_table_names() == ["pages"]
+    engine.dispose()
+
+
+def test_only_an_outdated_database_needs_alembic(url: str) -> None:
+    """The first start migrates; every later one is spared the load of the library that does."""
+    said = [subprocess.check_output([sys.executable, "-c", LOADED, url], text=True).strip() for _ in range(3)]
+    assert said == ["True", "False", "False"]

@@ -36,7 +36,6 @@ NOT_YET = (
         "webhooks.sms77.signing_key_file",
         "this version does not check signatures yet; the token in the URL is what counts",
     ),
-    NotYet("schedules.*.ical", "this version does not read calendars yet; nobody is on call by it"),
     NotYet(
         "acknowledgement.hang_up",
         "this version does not take hanging up for an answer yet; write false",

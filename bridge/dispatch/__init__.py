@@ -27,6 +27,7 @@ from bridge.dispatch.outcome import Begun, HeldBack
 from bridge.dispatch.world import World
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, LostRace, StoreUnavailable
 from bridge.escalation import Due
+from bridge.logs import fields
 from bridge.metrics import Metrics
 from bridge.store import calls, inbox, incidents, pages
 from bridge.store.ids import Ids
@@ -45,6 +46,14 @@ RACES = 5
 # While a storm comes in, a batch is digested after so many commits of the inbox, as long as nobody waits for longer.
 TURNS = 50
 PATIENCE = timedelta(seconds=5)
+POISON_PAUSE = timedelta(minutes=1)
+
+
+def _fire(ledger: Ledger, ids: list[str]) -> None:
+    for held in ledger.load(ids):
+        # Somebody else may have been here since the ids were read.
+        if held.incident.due_at is not None and held.incident.due_at <= ledger.now:
+            ledger.happen(held, Due())
 
 
 class Dispatch:
@@ -93,7 +102,7 @@ class Dispatch:
                 done = await self.digest()
                 until = None if done else await self._database.read(inbox.next_retry)
             except StoreUnavailable as error:
-                log.error("cannot digest now", extra={"fields": {"err": str(error)}})
+                log.error("cannot digest now", extra=fields(err=str(error)))
                 done, until = 0, self._clock.now() + inbox.RETRY_STEPS[0]
             if not done:
                 await self._clock.wait(until, self._arrived, stop)
@@ -144,7 +153,7 @@ class Dispatch:
             raise
         except Exception as error:
             log.exception(
-                "a message could not be digested; it is kept and tried again", extra={"fields": {"seq": message.seq}}
+                "a message could not be digested; it is kept and tried again", extra=fields(seq=message.seq)
             )
             self._metrics.inbox_failures_total.inc()
             said = f"{type(error).__name__}: {error}"
@@ -155,14 +164,30 @@ class Dispatch:
 
     async def fire_due(self) -> int:
         """Tell the incidents whose time has come; returns how many."""
+        now = self._clock.now()
+        ids = await self._database.read(lambda connection: incidents.due(connection, now, BATCH_INCIDENTS))
+        if not ids:
+            return 0
+        try:
+            await self.transact(lambda ledger: _fire(ledger, ids))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            log.exception("what is due could not be decided together; each is tried alone")
+            for id_ in ids:
+                await self._fire_alone(id_)
+        return len(ids)
 
-        def fire(ledger: Ledger) -> int:
-            held = ledger.load(incidents.due(ledger.connection, ledger.now, BATCH_INCIDENTS))
-            for one in held:
-                ledger.happen(one, Due())
-            return len(held)
-
-        return await self.transact(fire)
+    async def _fire_alone(self, id_: str) -> None:
+        try:
+            await self.transact(lambda ledger: _fire(ledger, [id_]))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # Pushed ahead, so that one that our code cannot take does not hold up all the others.
+            log.exception("an incident could not be decided; it is tried again", extra=fields(incident=id_))
+            later = self._clock.now() + POISON_PAUSE
+            await self._database.write(lambda connection: incidents.postpone(connection, id_, later))
 
     async def next_due(self) -> datetime | None:
         """When the next incident or call is due."""

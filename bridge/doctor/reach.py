@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import Branch, named
 from bridge.doctor.spot import Spot
 from bridge.doctor.witness import contradiction, example, written
-from bridge.route import Route, match, shadowed
+from bridge.route import Matcher, Route, match, shadowed
 
 # Pairs of routes that are tried for one alert that takes both; a tree that needs more is told of.
 MOST_PAIRS = 100_000
@@ -17,12 +17,13 @@ MOST_PAIRS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The tree, the same as bridge.route knows it, and the receivers that have callbridge."""
+    """The tree, the same as bridge.route knows it, and the receivers that have callbridge, or nothing at all (`silent`)."""
 
     top: Branch
     route: Route
     branches: Mapping[str, Branch]
     ours: frozenset[str]
+    silent: frozenset[str] = frozenset()
 
     def rings(self, branch: Branch) -> bool:
         """Whether what ends at this node goes to callbridge."""
@@ -41,9 +42,10 @@ class Tree:
         return self.branches[named(path)]
 
 
-def tree_of(top: Branch, ours: frozenset[str]) -> Tree:
+def tree_of(top: Branch, ours: Iterable[str], silent: Iterable[str]) -> Tree:
     """The tree with its index."""
-    return Tree(top, top.route(), {named(branch.path): branch for branch in top.walk()}, ours)
+    branches = {named(branch.path): branch for branch in top.walk()}
+    return Tree(top, top.route(), branches, frozenset(ours), frozenset(silent))
 
 
 def check_reach(tree: Tree, root: Spot, findings: Findings) -> tuple[Branch, ...]:
@@ -85,21 +87,25 @@ def _check_shadowed(tree: Tree, findings: Findings) -> Iterator[Branch]:
 
 
 def _check_contradictions(tree: Tree, findings: Findings) -> Iterator[Branch]:
-    seen: set[tuple[int, ...]] = set()
-    for branch in tree.top.walk():
-        clash = contradiction(branch.required)
-        if clash is None or branch.path[:-1] in seen:
-            if clash is not None:
-                seen.add(branch.path)
-            continue
-        seen.add(branch.path)
+    for branch, (fixed, other) in _contradictory(tree.top):
         yield branch
         if not tree.takers(branch):
             continue
-        covered = tree.rings(tree.at(branch.path[:-1]))
-        told = findings.warning if covered else findings.error
-        what = f"never reached: no alert has {clash[0]} and {clash[1]}, for both must hold here"
-        told(branch.spot, what, "take one of them away, or move the route out of the one around it")
+        told = findings.warning if tree.rings(tree.at(branch.path[:-1])) else findings.error
+        told(
+            branch.spot,
+            f"never reached: no alert has {fixed} and {other}, and both must hold here",
+            "take one of them away, or move the route out of the one around it",
+        )
+
+
+def _contradictory(branch: Branch) -> Iterator[tuple[Branch, tuple[Matcher, Matcher]]]:
+    clash = contradiction(branch.required)
+    if clash is not None:
+        yield branch, clash
+        return
+    for child in branch.branches:
+        yield from _contradictory(child)
 
 
 def _check_intervals(branch: Branch, findings: Findings) -> None:

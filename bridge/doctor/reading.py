@@ -115,7 +115,7 @@ def _receiver(spot: Spot, everywhere: Spot | None) -> Receiver:
         Webhook(one, name, url.text if (url := one.at("url")) else None, one.at("http_config") or everywhere)
         for one in spot.each("webhook_configs")
     )
-    silent = not any(one.node.rows for one in spot.keys() if one.where.endswith("_configs"))
+    silent = not any(one.node.rows for key, one in spot.entries() if key.endswith("_configs"))
     return Receiver(spot, name, webhooks, silent)
 
 
@@ -161,8 +161,8 @@ def matchers_of(spot: Spot, prefix: str = "") -> tuple[Matcher, ...]:
     found: list[Matcher] = []
     for key, operator in (("match", MatchOp.EQUAL), ("match_re", MatchOp.REGEX)):
         pairs = spot.at(prefix + key)
-        for name, entry in (pairs.node.entries or {}).items() if pairs else ():
-            found += _matcher(name, operator, entry.value.text or "")
+        for name, value in pairs.entries() if pairs else ():
+            found += _matcher(name, operator, value.text or "")
     for row in spot.each(f"{prefix}matchers"):
         found += _parsed(row.text or "")
     return tuple(found)

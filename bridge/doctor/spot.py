@@ -42,14 +42,10 @@ class Spot:
         for index, row in enumerate((found.node.rows if found else None) or ()):
             yield Spot(f"{found.where if found else ''}[{index}]", row.line, row.column, row)
 
-    def keys(self) -> Iterator[Spot]:
-        """Everything in a map, in the order of the file; also what is written and left empty."""
+    def entries(self) -> Iterator[tuple[str, Spot]]:
+        """Every key of a map with its value, in the order of the file; also what is written and left empty."""
         for key, entry in (self.node.entries or {}).items():
-            yield Spot(dotted(self.where, key), entry.line, entry.column, entry.value)
-
-    def names(self) -> tuple[str, ...]:
-        """The keys of a map."""
-        return tuple(self.node.entries or ())
+            yield key, Spot(dotted(self.where, key), entry.line, entry.column, entry.value)
 
 
 def root_of(node: Node) -> Spot:

@@ -57,15 +57,15 @@ def repeat(branch: Branch) -> timedelta:
     return max(-(-asked // interval), 1) * interval if interval else asked
 
 
-def check_timing(takers: Sequence[Branch], chains: Chains | None, findings: Findings) -> None:
-    """Tell what makes pages late on the ways to callbridge."""
+def check_timing(takers: Sequence[Branch], top: Branch, chains: Chains | None, findings: Findings) -> None:
+    """Tell what makes pages late on the ways to callbridge; what is Alertmanager's default is told of `top`."""
     for branch in takers:
         _check_group(branch, findings)
         _check_repeat(branch, findings)
         if chains is not None:
-            _check_chains(branch, chains, findings)
+            _check_chains(branch, _set_at(branch, top), chains, findings)
         else:
-            _check_unknown_chains(branch, findings)
+            _check_unknown_chains(branch, _set_at(branch, top), findings)
 
 
 def _check_group(branch: Branch, findings: Findings) -> None:
@@ -89,6 +89,14 @@ def _check_group(branch: Branch, findings: Findings) -> None:
             "groups by every label: each alert is an incident of its own, to be taken one by one"
             " (a storm still comes in one call per person)",
             "group by what one person would mend at once, such as [alertname, cluster]",
+        )
+    empty = branch.spot.at("group_by")
+    if empty is not None and empty.texts == () and settings.group_by:
+        findings.warning(
+            empty,
+            f"means one group of everything since Alertmanager 0.31, and before it that of the route above"
+            f" ({', '.join(settings.group_by)}): it is not clear what is one incident",
+            "name the labels to group by",
         )
 
 
@@ -114,7 +122,7 @@ def _check_repeat(branch: Branch, findings: Findings) -> None:
         )
 
 
-def _check_chains(branch: Branch, chains: Chains, findings: Findings) -> None:
+def _check_chains(branch: Branch, spot: Spot, chains: Chains, findings: Findings) -> None:
     again = repeat(branch)
     ends = sorted(((longest(policy), policy.name) for policy in chains.callable(branch.required)))
     if not ends:
@@ -124,7 +132,7 @@ def _check_chains(branch: Branch, chains: Chains, findings: Findings) -> None:
     if level is not None:
         findings.tell(
             level,
-            _set_at(branch),
+            spot,
             f"policy {name} is gone through after at most {brief(first)}; if nobody took it, the next notification comes after"
             f" {brief(again)}, and for {brief(again - first)} nobody is called",
             f"write repeat_interval: {_advised(first)} (repeats ring nobody while somebody is called or has taken it),"
@@ -132,20 +140,20 @@ def _check_chains(branch: Branch, chains: Chains, findings: Findings) -> None:
         )
 
 
-def _check_unknown_chains(branch: Branch, findings: Findings) -> None:
+def _check_unknown_chains(branch: Branch, spot: Spot, findings: Findings) -> None:
     again = repeat(branch)
     if again <= LONG_SILENCE:
         return
     findings.hint(
-        _set_at(branch),
+        spot,
         f"a policy that was gone through without anybody taking it is started again only after {brief(again)}",
         "give --config.file to have that compared with the policies; a shorter repeat_interval rings nobody needlessly",
     )
 
 
-def _set_at(branch: Branch) -> Spot:
-    """Where the repeat_interval in force is set; a default stands nowhere, so it is told of the route."""
-    return branch.settings.repeat_interval.spot or branch.spot
+def _set_at(branch: Branch, top: Branch) -> Spot:
+    """Where the repeat_interval in force is set; a default stands nowhere, so it is told of the root."""
+    return branch.settings.repeat_interval.spot or top.spot
 
 
 def _late(silence: timedelta) -> Level | None:

@@ -33,7 +33,7 @@ def parse_answers(text: str, people: Collection[str]) -> Answers:
         if not colon:
             raise AnswersError(f"{part!r} is no answer; write PERSON:ANSWER, such as alice:no,bob:key")
         if person.strip() in pairs:
-            raise AnswersError(f"{person.strip()!r} is named twice; write consecutive answers with +, such as alice:no+key")
+            raise AnswersError(f"{person.strip()!r} is named twice; write one answer a call with +: alice:no+key")
         pairs[person.strip()] = words
     return make_answers(pairs, people)
 
@@ -50,4 +50,5 @@ def _manners(person: str, words: str) -> tuple[Manner, ...]:
     try:
         return tuple(Manner(word.strip()) for word in words.split("+"))
     except ValueError:
-        raise AnswersError(f"{person}: nobody answers like {words!r}; there are {', '.join(Manner)}, one a call: no+key") from None
+        known = ", ".join(Manner)
+        raise AnswersError(f"{person}: nobody answers like {words!r}; there are {known}, one a call: no+key") from None

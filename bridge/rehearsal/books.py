@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 
 from bridge.alert import Alert, Group, severity_rank
 from bridge.dispatch.outcome import TOLD_ALERTS, TOLD_INCIDENTS
@@ -103,8 +104,8 @@ class Books:
 
     def fire_due(self) -> bool:
         """Tell the incidents whose time has come; whether there was any."""
-        due = [one for one in self._held.values() if one.incident.due_at is not None and one.incident.due_at <= self.now]
-        for held in sorted(due, key=lambda one: one.incident.due_at or self.now):
+        due = [(at, held) for held in self._held.values() if (at := held.incident.due_at) and at <= self.now]
+        for _, held in sorted(due, key=itemgetter(0)):
             self._happen(held, Due())
         return bool(due)
 
@@ -141,12 +142,11 @@ class Books:
 
     def _because(self, incident: Incident, page: Page) -> str:
         """By what the page's person is meant; a retry goes to whoever was meant when the step began."""
-        for slip in reversed(self._slips.values()):
-            same = slip.page.incident == page.incident and slip.page.person == page.person
-            if same and page.attempt > 1:
-                return slip.because
+        earlier = [slip for slip in self._slips.values() if page.attempt > 1 and _same_step(slip.page, page)]
+        if earlier:
+            return earlier[-1].because
         step = incident.policy.steps[page.step]
-        return behind(step, page.person, self._world.roster, self._schedules, self.now)
+        return behind(step, page.person, self._world.roster, self._schedules, self.now) or "meant when the step began"
 
     def _cancel(self, incident: str) -> None:
         """Drop the incident's pages; a call that then carries nobody's page any more is not needed either."""
@@ -163,12 +163,11 @@ class Books:
         """Everybody for whom a page waits, in the order in which the worker takes them."""
         return sorted({slip.page.person for slip in self._slips.values() if slip.under_way and slip.call is None})
 
-    def claim(self, person: str, call: str) -> list[Slip]:
+    def claim(self, person: str, call: str) -> None:
         """Put every page that waits for `person` into `call`."""
         for slip in self._slips.values():
             if slip.page.person == person and slip.under_way and slip.call is None:
                 slip.call = call
-        return self.carried(call)
 
     def carried(self, call: str) -> list[Slip]:
         """Every page that `call` carries or carried, an incident's as they were made."""
@@ -178,7 +177,7 @@ class Books:
     def subjects(self, call: str) -> tuple[list[Subject], int]:
         """What `call` is to tell: the worst incidents first, and how many there are in all."""
         ids = {slip.page.incident for slip in self.carried(call) if slip.under_way}
-        told = sorted((self._held[id_] for id_ in ids), key=lambda one: (one.rank, one.incident.opened_at, one.incident.id))
+        told = sorted((self._held[id_] for id_ in ids), key=lambda one: (one.rank, one.incident.id))
         return [self._subject(held) for held in told[:TOLD_INCIDENTS]], len(told)
 
     def _subject(self, held: Held) -> Subject:
@@ -222,7 +221,10 @@ class Books:
 
 
 def _ending(incident: Incident) -> Ending:
-    until = None
-    if incident.acknowledged_at is not None and incident.policy.acknowledged_for and incident.state is State.ACKNOWLEDGED:
-        until = incident.acknowledged_at + incident.policy.acknowledged_for
+    since, holds = incident.acknowledged_at, incident.policy.acknowledged_for
+    until = since + holds if since is not None and holds else None
     return Ending(incident.policy.name, incident.state, incident.acknowledged_by, until)
+
+
+def _same_step(one: Page, other: Page) -> bool:
+    return (one.incident, one.person, one.round, one.step) == (other.incident, other.person, other.round, other.step)

@@ -1,4 +1,4 @@
-"""The loop of a rehearsal: what the worker, the telephones and their reports would do, on a clock that is only a number.
+"""The loop of a rehearsal: what worker, telephones and reports would bring, on a clock that is only a number.
 
 It goes from one thing that is due to the next: moments of calls, due times of incidents, limits that end.
 """
@@ -6,7 +6,7 @@ It goes from one thing that is due to the next: moments of calls, due times of i
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from bridge.dispatch.world import World, world_of
 from bridge.escalation import Acknowledged, PageEnded
 from bridge.logs import mask
 from bridge.rehearsal.answers import Answers
-from bridge.rehearsal.books import Books, Slip
+from bridge.rehearsal.books import Books
 from bridge.rehearsal.telephone import PRICE_PER_MINUTE, UNSENT_RING_TIME, Moment, plan, reading_seconds, spoken
 from bridge.rehearsal.told import Happening, Rehearsal, Told
 from bridge.rehearsal.why import ended, length
@@ -66,11 +66,13 @@ def rehearse(
 
 @dataclass
 class _Line:
-    """A call with what is still to happen on it; `lifted_at`: since when somebody listens."""
+    """A call with what is still to happen on it. `lifted_at`: since when somebody listens; `talk`: the seconds that they
+    did; `final`: how it ended, as the gateway knows it."""
 
     call: Call
     left: deque[tuple[datetime, CallStatus | None]]
     lifted_at: datetime | None = None
+    talk: float | None = None
     final: CallStatus | None = None
 
 
@@ -112,7 +114,8 @@ class _Play:
     def _goes_on(self) -> bool:
         if len(self._lines) >= MOST_CALLS:
             return False
-        return self._books.going or any(line.call.live or line.left for line in self._lines.values())
+        waits = self._books.going or self._books.waiting()
+        return bool(waits) or any(line.call.live or line.left for line in self._lines.values())
 
     def _next(self) -> datetime | None:
         """When something is due next."""
@@ -174,7 +177,7 @@ class _Play:
 
     def _begin(self, person: str, number: str) -> Call:
         serial = str(len(self._lines) + 1)
-        slips = self._books.claim(person, serial)
+        self._books.claim(person, serial)
         speech = self._speak(person, serial)
         manner = self._answers.of(person, self._calls_to[person])
         self._calls_to[person] += 1
@@ -182,9 +185,9 @@ class _Play:
         call = Call(serial, person, number, self._now, CallState.PLACED, gateway_id=serial, requested_at=self._now,
                     placed_at=self._now, due_at=due_at, speech_seconds=speech.seconds)  # fmt: skip
         moments = plan(manner, self._scene.ring_time, reading_seconds(speech.text, speech.kind))
-        self._lines[serial] = _Line(call, deque(map(self._timed, moments)))
+        line = self._lines[serial] = _Line(call, deque(map(self._timed, moments)))
         self._spoken.append(spoken(speech.text, speech.kind))
-        self._tell_call(call, slips, speech)
+        self._tell_call(line, speech)
         return call
 
     def _timed(self, moment: Moment) -> tuple[datetime, CallStatus | None]:
@@ -206,24 +209,11 @@ class _Play:
             keypress=world.keypress,
         )
 
-    def _tell_call(self, call: Call, slips: Sequence[Slip], speech: Speech) -> None:
-        first = slips[0].page
+    def _tell_call(self, line: _Line, speech: Speech) -> None:
+        slips = self._books.carried(line.call.id)
         whys = [f"step {one.page.step + 1} of {self._books.policy_of(one).name}, {one.because}" for one in slips]
-        told = Told(
-            self._now,
-            Happening.CALLING,
-            tuple(dict.fromkeys(self._books.policy_of(slip).name for slip in slips)),
-            person=call.person,
-            number=mask(call.number),
-            call=int(call.id),
-            round=first.round,
-            step=first.step + 1,
-            attempt=first.attempt,
-            why="; ".join([*whys, *filter(None, [speech.problem])]),
-            text=speech.text,
-            seconds=round(speech.seconds, 1),
-        )
-        self._books.told.append(told)
+        why = "; ".join([*whys, *filter(None, [speech.problem])])
+        self._tell(line, Happening.CALLING, why, seconds=round(speech.seconds, 1), text=speech.text)
 
     def _cut_off(self) -> None:
         """Hang up on whoever listens to what nobody needs any more; a ringing phone cannot be stopped."""
@@ -253,6 +243,8 @@ class _Play:
             line.lifted_at = self._now
             asked = line.call.requested_at or self._began
             self._tell(line, Happening.ANSWERED, f"picked up {length(self._now - asked)} after the call was placed")
+        if status is CallStatus.COMPLETED and line.lifted_at is not None:
+            line.talk = float(round((self._now - line.lifted_at).total_seconds()))
         if not line.left:
             line.final = status
         if self._scene.hears:
@@ -261,7 +253,7 @@ class _Play:
     def _press(self, line: _Line) -> None:
         """A key that is heard takes every incident that the call tells of."""
         if not self._world.keypress or not self._scene.hears:
-            self._tell(line, Happening.KEY, "a key is pressed, and acknowledgement.keypress or the report of it is missing")
+            self._tell(line, Happening.KEY, "a key is pressed, and without keypress and reports nobody hears of it")
             return
         self._tell(line, Happening.KEY, "a key is pressed: it takes all that the call tells")
         for incident in dict.fromkeys(slip.page.incident for slip in self._books.carried(line.call.id)):
@@ -270,10 +262,8 @@ class _Play:
 
     def _report(self, line: _Line, status: CallStatus) -> None:
         call = line.call
-        talk = None
-        if status is CallStatus.COMPLETED and line.lifted_at is not None:
-            talk = float(round((self._now - line.lifted_at).total_seconds()))
-        moved = settle(call, Report(status, gateway_id=call.gateway_id, duration=talk, price=self._price), self._now)
+        report = Report(status, gateway_id=call.gateway_id, duration=line.talk, price=self._price)
+        moved = settle(call, report, self._now)
         if moved.state is CallState.PLACED and moved.due_at is not None:
             moved = replace(moved, due_at=self._now + self._world.report_timeout)
         line.call = moved
@@ -301,10 +291,25 @@ class _Play:
         verdict: str = "",
         seconds: float | None = None,
         cost: float | None = None,
+        text: str = "",
     ) -> None:
         call, slips = line.call, self._books.carried(line.call.id)
         policies = tuple(dict.fromkeys(self._books.policy_of(slip).name for slip in slips))
-        self._books.told.append(
-            Told(self._now, event, policies, call.person, mask(call.number), int(call.id), slips[0].page.round,
-                 slips[0].page.step + 1, slips[0].page.attempt, verdict, why, seconds=seconds, cost=cost)  # fmt: skip
+        first = slips[0].page
+        told = Told(
+            self._now,
+            event,
+            policies,
+            person=call.person,
+            number=mask(call.number),
+            call=int(call.id),
+            round=first.round,
+            step=first.step + 1,
+            attempt=first.attempt,
+            verdict=verdict,
+            why=why,
+            text=text,
+            seconds=seconds,
+            cost=cost,
         )
+        self._books.told.append(told)

@@ -10,6 +10,15 @@ from bridge.escalation import NEWS_TIMEOUT, Due, Event, Incident, Line, Roster, 
 from bridge.schedule import Schedule, shifts
 
 MOMENT = timedelta(seconds=1)
+SENTENCES = {
+    Verdict.RECORDED: "the policy has no steps: recorded, nobody is called",
+    Verdict.NOBODY_THERE: "nobody who can be called is behind {who} at this time: the next step at once",
+    Verdict.EXHAUSTED: "the chain is at its end and nobody took it: the next notification starts it again",
+    Verdict.ACKNOWLEDGED: "{who} has it: nobody is called for it any more",
+    Verdict.EXTENDED: "{who} takes it too; it was taken before",
+    Verdict.RANG_AGAIN: "the time that it was taken for is over: it begins again with {who}",
+    Verdict.NO_NEWS: f"no notification for {NEWS_TIMEOUT.days * 24} h: it counts as over",
+}
 UNITS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -42,31 +51,17 @@ def decided(line: Line, event: Event | None, before: Incident, incident: Inciden
     who, number = line.who, line.step + 1
     match line.verdict:
         case Verdict.OPENED:
-            return f"step 1 calls {who}" if number == 1 else f"nobody could be called before, step {number} calls {who}"
-        case Verdict.RECORDED:
-            return "the policy has no steps: recorded, nobody is called"
+            return f"step {number} calls {who}"
         case Verdict.NEXT_STEP:
             return f"{_left(event, before)}: step {number} of round {line.round} calls {who}"
-        case Verdict.NOBODY_THERE:
-            return f"nobody is behind {who} at this time: the next step at once"
         case Verdict.RETRY_PLANNED:
-            return f"{who} was not reached: again in {length(_pause(incident, line.step))}"
+            return f"{who} was not reached: again in {length(_step(incident, line.step).retry_after)}"
         case Verdict.RETRIED:
             return f"attempt {line.attempt} of {_step(incident, line.step).attempts} to reach {who}"
         case Verdict.WAITING:
             return f"{who} {_waiting(incident, who)}"
-        case Verdict.EXHAUSTED:
-            return "the chain is at its end and nobody took it: the next notification starts it again"
-        case Verdict.ACKNOWLEDGED:
-            return f"{who} has it: nobody is called any more"
-        case Verdict.EXTENDED:
-            return f"{who} takes it too: it was taken before"
-        case Verdict.RANG_AGAIN:
-            return f"nobody resolved it in the time that it was taken for: it begins again with {who}"
-        case Verdict.NO_NEWS:
-            return f"no notification for {length(NEWS_TIMEOUT)}: it counts as over"
-        case _:
-            return line.verdict.value.replace("_", " ")
+        case verdict:
+            return SENTENCES.get(verdict, verdict.value.replace("_", " ")).format(who=who)
 
 
 def _left(event: Event | None, before: Incident) -> str:
@@ -83,10 +78,6 @@ def _waiting(incident: Incident, who: str) -> str:
     if target is not None and target.reach == "answered":
         return f"answered and did not take it: {ends}"
     return f"cannot be reached in this step any more, others may be: {ends}"
-
-
-def _pause(incident: Incident, step: int) -> timedelta:
-    return _step(incident, step).retry_after
 
 
 def _step(incident: Incident, step: int) -> Step:

@@ -120,7 +120,7 @@ def with_file_calendars(config: Config, now: datetime, ahead: timedelta = AHEAD)
             entries = unfold(body, around(now, ahead), schedule, config.people)
         except (SourceUnreadable, CalendarError) as error:
             if f"{where}.file" not in told:
-                what = f"the calendar {error}; nobody is on call by it"
+                what = f"the calendar cannot be read, nobody is on call by it: {error}"
                 warnings.append(Fault(str(config.path), 1, 1, where, what, warning=True))
             continue
         schedules[name] = replace(schedule, calendar=entries)

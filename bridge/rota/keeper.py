@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 import aiohttp
 from sqlalchemy import Connection
@@ -18,7 +19,7 @@ from bridge.dispatch import Dispatch
 from bridge.errors import StoreUnavailable
 from bridge.logs import conceal, fields
 from bridge.metrics import Metrics
-from bridge.rota.calendars import AHEAD, UNFOLD_AGAIN, Calendar, around, failed, in_force, listed, unfold
+from bridge.rota.calendars import AHEAD, BEHIND, UNFOLD_AGAIN, Calendar, around, failed, in_force, listed, unfold
 from bridge.rota.sources import Fetched, SourceUnreadable, fetch
 from bridge.schedule import CalendarError, Override, Roster, Schedule
 from bridge.store import overrides as store
@@ -27,6 +28,7 @@ from bridge.store.ids import Ids
 from bridge.store.overrides import KeptOverride
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Rota:
         self._said: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._changed = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._unfolding = asyncio.Lock()
         self._ids = Ids()
 
     async def start(self, config: Config) -> None:
@@ -81,10 +84,12 @@ class Rota:
         """Look at each calendar again in its time, until cancelled."""
         while True:
             self._changed.clear()
-            now = self._clock.now()
-            due = [name for name, one in self._calendars.items() if one.due <= now]
-            if due:
-                await asyncio.gather(*(self._refresh(name) for name in due))
+            now, config = self._clock.now(), self._config
+            due = {name: one for name, one in self._calendars.items() if one.due <= now}
+            if due and config is not None:
+                async with asyncio.TaskGroup() as tasks:
+                    for name, one in due.items():
+                        tasks.create_task(self._refresh(one, config.schedules[name], config))
                 continue
             await self._clock.wait(min((one.due for one in self._calendars.values()), default=None), self._changed)
 
@@ -93,8 +98,11 @@ class Rota:
     async def prepare(self, config: Config) -> Prepared:
         """Read what `config` names and was not known before, so that it comes into force whole. Raises nothing of it."""
         wanted = {name: schedule for name, schedule in config.schedules.items() if schedule.ical is not None}
-        found = await asyncio.gather(*(self._prepared(schedule, config) for schedule in wanted.values()))
-        return Prepared(config, dict(zip(wanted, found, strict=True)))
+        async with asyncio.TaskGroup() as tasks:
+            under_way = {
+                name: tasks.create_task(self._prepared(schedule, config)) for name, schedule in wanted.items()
+            }
+        return Prepared(config, {name: task.result() for name, task in under_way.items()})
 
     def adopt(self, prepared: Prepared) -> None:
         """Bring what was prepared into force; to be called in the same breath as its world is swapped to."""
@@ -116,15 +124,19 @@ class Rota:
         self._changed.set()
 
     async def _prepared(self, schedule: Schedule, config: Config) -> Calendar:
+        known = self._known(schedule)
         assert schedule.ical is not None
-        now, known = self._clock.now(), self._known(schedule)
-        if known.fetched is None or known.ical != schedule.ical or schedule.ical.file is not None:
-            return await self._looked_at(replace(known, ical=schedule.ical, unfolded_at=None), schedule, config)
-        # Fast: from what is here already. Its source is asked in its time; after a start that is at once.
-        try:
-            return await self._unfolded(known, known.fetched, schedule, config)
-        except CalendarError as error:
-            return failed(replace(known, entries=(), span=None), str(error), now)
+        moved = known.ical != schedule.ical
+        if moved:
+            # What the former source said of itself (ETag) means nothing to the new one.
+            body = Fetched(known.fetched.body) if known.fetched is not None else None
+            known = replace(known, ical=schedule.ical, fetched=body, due=self._clock.now())
+        # People and zone may be others than before.
+        known = replace(known, unfolded_at=None)
+        if moved or known.fetched is None or schedule.ical.file is not None:
+            return await self._looked_at(known, schedule, config)
+        # A server that may hang is not waited for where there is a copy: it is asked in its time.
+        return await self._kept_up(known, schedule, config)
 
     def _known(self, schedule: Schedule) -> Calendar:
         assert schedule.ical is not None
@@ -139,10 +151,9 @@ class Rota:
 
     # --- a calendar
 
-    async def _refresh(self, name: str) -> None:
-        known, config = self._calendars[name], self._config
-        assert config is not None
-        fresh = await self._looked_at(known, config.schedules[name], config)
+    async def _refresh(self, known: Calendar, schedule: Schedule, config: Config) -> None:
+        name = schedule.name
+        fresh = await self._looked_at(known, schedule, config)
         if self._calendars.get(name) is not known:
             return  # a reload was faster; what it brought is newer
         self._calendars = {**self._calendars, name: fresh}
@@ -152,19 +163,18 @@ class Rota:
             self._swap()
 
     async def _looked_at(self, known: Calendar, schedule: Schedule, config: Config) -> Calendar:
-        """The calendar after a look at its source; as it was, with the fault, where that failed. Raises nothing."""
-        now = self._clock.now()
+        """The calendar after a look at its source; where that failed as it was, with the fault. Raises nothing."""
         try:
             fetched = await fetch(self._session, known.ical, known.fetched)
             fresh = await self._taken(known, fetched, schedule, config)
         except (SourceUnreadable, CalendarError) as error:
-            fresh = await self._kept_up(failed(known, str(error), now), schedule, config)
+            return await self._kept_up(failed(known, str(error), self._clock.now()), schedule, config)
         except Exception as error:
             # A fault of our own in one calendar must end neither the others nor the server.
             log.exception("a calendar cannot be read", extra=fields(schedule=schedule.name))
-            fresh = failed(known, f"cannot be read ({type(error).__name__}), see the log", now)
-        else:
-            await self._keep(schedule.name, known, fresh)
+            why = f"{type(error).__name__}; look at the lines above"
+            return await self._kept_up(failed(known, why, self._clock.now()), schedule, config)
+        await self._keep(schedule.name, known, fresh)
         return fresh
 
     async def _taken(self, known: Calendar, fetched: Fetched, schedule: Schedule, config: Config) -> Calendar:
@@ -176,13 +186,15 @@ class Rota:
         return await self._unfolded(good, fetched, schedule, config)
 
     async def _kept_up(self, known: Calendar, schedule: Schedule, config: Config) -> Calendar:
-        """Without its source a calendar is still unfolded further, day by day."""
+        """Without a look at its source a calendar is still unfolded further, day by day. Raises nothing."""
         if known.fetched is None or not self._stale(known):
             return known
         try:
             return await self._unfolded(known, known.fetched, schedule, config)
-        except CalendarError:
-            return known
+        except Exception as error:
+            # It could be read once: a series that is thirty years old by now, or a fault of our own.
+            log.exception("a calendar cannot be unfolded any more", extra=fields(schedule=schedule.name))
+            return failed(known, str(error), self._clock.now())
 
     def _stale(self, known: Calendar) -> bool:
         return known.unfolded_at is None or self._clock.now() - known.unfolded_at >= UNFOLD_AGAIN
@@ -240,9 +252,46 @@ class Rota:
         now = self._clock.now()
         return await self._write(lambda connection: store.take_back(connection, id_, now))
 
-    async def _write[T](self, change: Callable[[Connection], T]) -> T: ...
+    async def _write(self, change: Callable[[Connection], T]) -> T:
+        """Change what is kept and take it into force; one after the other, so that the last one wins here too."""
+        since = self._clock.now() - AHEAD
+        async with self._writing:
+            result, self._overrides = await self._database.write(
+                lambda connection: (change(connection), store.standing(connection, since))
+            )
+            self._swap()
+        return result
+
+    def _tell_lost(self, config: Config) -> None:
+        now = self._clock.now()
+        for kept in self._overrides:
+            person = kept.override.person
+            if kept.override.ends > now and (person not in config.people or kept.schedule not in config.schedules):
+                log.warning(
+                    "an override has no effect: its person or its schedule is no longer in the config",
+                    extra=fields(id=kept.override.id, schedule=kept.schedule, person=person),
+                )
 
     # --- the schedules
 
     async def schedules_for(self, starts: datetime, ends: datetime) -> Mapping[str, Schedule]:
-        """The schedules with all that their calendars hold from `starts` to `ends`. Raises CalendarError."""
+        """The schedules in force with all that their calendars hold from `starts` to `ends`.
+
+        Beyond what they are unfolded for that takes a while for each. Raises CalendarError where it cannot be done.
+        """
+        schedules, config = dict(self.schedules), self._config
+        assert config is not None
+        for name, one in self._calendars.items():
+            if one.fetched is None or one.holds(starts, ends):
+                continue
+            span = starts - BEHIND, ends + BEHIND
+            async with self._unfolding:
+                found = await asyncio.to_thread(unfold, one.fetched.body, span, schedules[name], config.people)
+            schedules[name] = replace(schedules[name], calendar=found)
+        return schedules
+
+    def _swap(self) -> None:
+        assert self._config is not None
+        self.schedules = in_force(self._config, self._calendars, self._overrides)
+        roster = Roster(self._config.people, self.schedules)
+        self._dispatch.world = replace(self._dispatch.world, roster=roster)

@@ -49,16 +49,18 @@ def api_routes(prefix: str = "") -> list[web.RouteDef]:
         return document() | {"servers": [{"url": prefix or "/"}]}
 
     return [
-        web.get("/api/v1/openapi.json", _safely(openapi)),
-        web.get("/api/v1/incidents", _safely(incidents)),
-        web.get("/api/v1/incidents/{id}", _safely(incident)),
-        *(web.post(f"/api/v1/incidents/{{id}}/{action}", _safely(_acting(action))) for action in ACTIONS),
-        web.get("/api/v1/calls", _safely(calls)),
-        web.get("/api/v1/status", _safely(status)),
+        web.get("/api/v1/openapi.json", safely(openapi)),
+        web.get("/api/v1/incidents", safely(incidents)),
+        web.get("/api/v1/incidents/{id}", safely(incident)),
+        *(web.post(f"/api/v1/incidents/{{id}}/{action}", safely(_acting(action))) for action in ACTIONS),
+        web.get("/api/v1/calls", safely(calls)),
+        web.get("/api/v1/status", safely(status)),
     ]
 
 
-def _safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Request], Any]:
+def safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Request], Any]:
+    """The answer as JSON; what it raises as JSON with its code."""
+
     async def safe(request: web.Request) -> web.Response:
         try:
             return _json(await answer(request, request.app[DOORS]))

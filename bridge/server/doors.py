@@ -24,6 +24,7 @@ from bridge.errors import CallbridgeError, NotAWebhook, StoreUnavailable
 from bridge.gateway import read_reports
 from bridge.logs import fields
 from bridge.metrics import Metrics
+from bridge.rota import Rota
 from bridge.store.reading import counts
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Doors:
     database: Database
     metrics: Metrics
     clock: Clock
+    rota: Rota
     reload: Callable[[], Awaitable[None]]
     link_secret: Callable[[], str]
     started_at: datetime

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from bridge.alert import Alert, AlertStatus, Source, Stream
 from bridge.database.many import Row, insert_many, update_many
@@ -142,6 +142,11 @@ def due(connection: Connection, now: datetime, limit: int) -> list[str]:
     """The ids of the incidents whose time has come, the longest overdue first."""
     query = select(incidents.c.id).where(incidents.c.due_at <= now).order_by(incidents.c.due_at).limit(limit)
     return list(connection.execute(query).scalars())
+
+
+def postpone(connection: Connection, id_: str, until: datetime) -> None:
+    """Let an incident be due later, as it is."""
+    connection.execute(update(incidents).where(incidents.c.id == id_).values(due_at=until))
 
 
 def next_due(connection: Connection) -> datetime | None:

@@ -226,7 +226,7 @@ async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: st
             del phones.hooks[hook]  # type: ignore[attr-defined]
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
         one = Night(clock, phones, app, session, folder)
-        while not {"Inbox.run", "Dispatch.run", "Worker.run"} <= {_name(task) for task in clock.parked()}:
+        while not {"Inbox.run", "Dispatch.run", "Worker.run", "Rota.run"} <= {_name(task) for task in clock.parked()}:
             await asyncio.sleep(0.001)  # noqa: ASYNC110 - who waits for the clock sets no event
         one.baseline = {task for task in asyncio.all_tasks() if task not in clock.parked()}
         try:

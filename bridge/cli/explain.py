@@ -1,0 +1,201 @@
+"""`callbridge explain`: a rehearsal of what a webhook would bring, with no call placed."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from bridge import config
+from bridge.cli.words import Commands, add_at, add_command, add_config, now_or, read_payload
+from bridge.config import Config
+from bridge.errors import CallbridgeError
+from bridge.rehearsal import (
+    MOST_CALLS,
+    PRICE_PER_MINUTE,
+    Answers,
+    Ending,
+    Happening,
+    Rehearsal,
+    Told,
+    length,
+    parse_answers,
+    rehearse,
+    scene_of,
+)
+from bridge.rota import with_file_calendars
+
+WIDTH = 110
+# How far a calendar is read: a chain is over, one way or another, a day after the last notification.
+AHEAD = timedelta(days=3)
+HIGHEST_PRICE = 100.0
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(commands, "explain", "rehearse what a webhook body would bring, without a call")
+    command.add_argument("payload", metavar="PAYLOAD.json", type=Path)
+    add_config(command)
+    add_at(command)
+    command.add_argument("--answers", metavar="PERSON:ANSWER,…", default="",
+                         help="no (default), yes, key, busy or mailbox; call by call with +: alice:no+key,bob:yes")  # fmt: skip
+    command.add_argument("--price", metavar="EURO", type=price, default=PRICE_PER_MINUTE,
+                         help=f"of a started minute (default {PRICE_PER_MINUTE:.2f}, an estimate)")  # fmt: skip
+    command.add_argument("--output", choices=("text", "json"), default="text")
+    command.set_defaults(run=run)
+
+
+def price(text: str) -> float:
+    """The price of a minute in euro."""
+    try:
+        told = float(text)
+    except ValueError:
+        told = -1.0
+    if not 0 <= told <= HIGHEST_PRICE:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a price; write euro a minute, 0 to {HIGHEST_PRICE:.0f}, such as 0.10")
+    return told
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it; always 0, for a rehearsal that ends with nobody is an answer too."""
+    now = now_or(arguments.at)
+    loaded = load(arguments.config, now)
+    group = read_payload(arguments.payload)
+    answers = _answers(arguments.answers, loaded)
+    rehearsal = rehearse(scene_of(loaded), group, now, answers, arguments.price)
+    if arguments.output == "json":
+        shown = {"events": [_event(one, now) for one in rehearsal.told], "summary": _summary(rehearsal, arguments.price)}
+        print(msgspec.json.format(msgspec.json.encode(shown)).decode())
+        return 0
+    for line in _text(rehearsal, loaded.timezone, arguments.price):
+        print(line)
+    return 0
+
+
+def load(path: Path, now: datetime) -> Config:
+    """The config with its calendar files read around `now`, as the server has them. Raises ConfigError."""
+    return with_file_calendars(config.load(path), now, AHEAD)
+
+
+def _answers(text: str, loaded: Config) -> Answers:
+    try:
+        return parse_answers(text, loaded.people)
+    except CallbridgeError as error:
+        raise CallbridgeError(f"--answers: {error}") from None
+
+
+# --- JSON
+
+
+def _event(told: Told, began: datetime) -> dict[str, object]:
+    return {
+        "at": _utc(told.at),
+        "after_seconds": (told.at - began).total_seconds(),
+        "event": told.event.value,
+        "policies": told.policies,
+        "person": told.person or None,
+        "number": told.number or None,
+        "call": told.call or None,
+        "round": told.round or None,
+        "step": told.step or None,
+        "attempt": told.attempt or None,
+        "verdict": told.verdict or None,
+        "why": told.why,
+        "text": told.text or None,
+        "seconds": told.seconds,
+        "cost": told.cost,
+    }
+
+
+def _summary(rehearsal: Rehearsal, minute: float) -> dict[str, object]:
+    return {
+        "began": _utc(rehearsal.began),
+        "policies": [{"policy": policy, "muted": muted} for policy, muted in rehearsal.taken],
+        "ends_as": [_ending(one) for one in rehearsal.endings],
+        "people_called": rehearsal.people,
+        "calls": len(rehearsal.calls),
+        "total_cost": rehearsal.cost,
+        "price_per_minute": minute,
+        "unfinished": rehearsal.unfinished,
+    }
+
+
+def _ending(ending: Ending) -> dict[str, object]:
+    again = ending.rings_again_at
+    return {
+        "policy": ending.policy,
+        "state": ending.state.value,
+        "acknowledged_by": ending.by,
+        "rings_again_at": _utc(again) if again is not None else None,
+    }
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+# --- text
+
+
+def _text(rehearsal: Rehearsal, zone: ZoneInfo, minute: float) -> Iterator[str]:
+    yield f"A rehearsal, no call is placed. It begins {_day(rehearsal.began, zone)} {_clock(rehearsal.began, zone)} {zone.key}."
+    day = _day(rehearsal.began, zone)
+    for told in rehearsal.told:
+        if _day(told.at, zone) != day:
+            day = _day(told.at, zone)
+            yield f"--- {day}"
+        yield from _line(told, rehearsal.began, zone)
+    yield ""
+    yield from _end(rehearsal, zone, minute)
+
+
+def _line(told: Told, began: datetime, zone: ZoneInfo) -> Iterator[str]:
+    subject = f"call {told.call}" if told.call else ", ".join(told.policies) or told.person
+    head = f"{_clock(told.at, zone)}  {'+' + length(told.at - began):>11}  {subject:9}  {_word(told):12} "
+    who = f"{told.person} {told.number}, " if told.event is Happening.CALLING else ""
+    speech = f"; {told.seconds:.0f} s of speech" if told.event is Happening.CALLING and told.seconds else ""
+    price = f"; {told.cost:.2f} euro" if told.cost else ""
+    yield from _wrapped(head, f"{who}{told.why}{speech}{price}")
+    if told.text:
+        yield from _wrapped(" " * len(head), f"“{' '.join(told.text.split())}”")
+
+
+def _word(told: Told) -> str:
+    return (told.verdict or told.event.value).replace("_", " ")
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    indent = " " * len(head)
+    return textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False) or [head]
+
+
+def _end(rehearsal: Rehearsal, zone: ZoneInfo, minute: float) -> Iterator[str]:
+    for ending in rehearsal.endings:
+        yield f"ends    {ending.policy}: {_state(ending, zone)}"
+    if not rehearsal.endings:
+        yield "ends    " + ("every route is muted: nobody is called" if rehearsal.taken else "nothing fires: nobody is called")
+    if rehearsal.unfinished:
+        yield f"        broken off after {MOST_CALLS} calls: it would go on"
+    calls = len(rehearsal.calls)
+    yield f"people  {', '.join(rehearsal.people) or 'nobody'} ({calls} call{'s' * (calls != 1)})"
+    yield f"cost    {rehearsal.cost:.2f} euro at {minute:.2f} a started minute (an estimate; --price=)"
+
+
+def _state(ending: Ending, zone: ZoneInfo) -> str:
+    by = f" by {ending.by}" if ending.by else ""
+    again = ending.rings_again_at
+    later = f"; rings again {_day(again, zone)} {_clock(again, zone)} if it still fires then" if again else ""
+    return f"{ending.state.value}{by}{later}"
+
+
+def _day(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%a %Y-%m-%d}"
+
+
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%H:%M:%S}"
