@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import sqlite3
 import tracemalloc
@@ -168,6 +169,8 @@ async def test_a_batch_that_fails_fails_all_its_senders(database: Counting, erro
 
 async def test_a_failure_that_nobody_waits_for(database: Counting) -> None:
     """All senders of a batch that fails have hung up: nothing complains, and the next is taken."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     database.failures = [StoreUnavailable("full")]
     database.free.clear()
     async with open_inbox(database) as one:
@@ -178,6 +181,8 @@ async def test_a_failure_that_nobody_waits_for(database: Counting) -> None:
             await sender
         database.free.set()
         assert await one.put(a_message("next")) > 0
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_really_full_disk(database: Counting) -> None:

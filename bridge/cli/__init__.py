@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from bridge import __version__
-from bridge.cli import call, check, demo, incidents, oncall, render, routes, serving, simulate
+from bridge.cli import call, check, demo, doctor, explain, incidents, oncall, render, routes, serving, simulate, testing
 from bridge.errors import CallbridgeError, ConfigError
 
-COMMANDS = (serving, check, routes, oncall, render, call, incidents, simulate, demo)
+COMMANDS = (serving, check, routes, oncall, explain, testing, render, doctor, call, incidents, simulate, demo)
 
 
 class Parser(argparse.ArgumentParser):

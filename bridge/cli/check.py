@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 
 from bridge import config
-from bridge.cli.words import Commands, add_command
-from bridge.errors import ConfigError, Fault
+from bridge.cli.against import compare
+from bridge.cli.rosters import roster_faults, roster_notes
+from bridge.cli.words import Commands, add_command, now_or
+from bridge.errors import CallbridgeError, ConfigError, Fault
 from bridge.speech import Speaker
 
 
@@ -16,19 +18,23 @@ def add_to(commands: Commands) -> None:
     command = add_command(commands, "check-config", "tell every fault of a config")
     command.add_argument("file", metavar="FILE", type=Path)
     command.add_argument("--strict", action="store_true", help="warnings fail as well")
+    command.add_argument("--against", metavar="OLD.yaml", type=Path, help="tell which webhooks would go elsewhere")
+    command.add_argument("--payloads", metavar="DIR", type=Path, help="where the recorded bodies (*.json) are")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0 where the file can be served, 1 where it cannot (or, with --strict, where something is doubtful)."""
-    faults = list(config.check(arguments.file))
+    faults, notes = list(config.check(arguments.file)), list[Fault]()
     if not any(not fault.warning for fault in faults):
-        faults += _further(arguments.file)
-    for fault in faults:
-        print(fault)
+        further, notes = _further(arguments.file)
+        faults = sorted([*faults, *further], key=lambda fault: (fault.line, fault.column))
+    for line in (*faults, *notes):
+        print(line)
     errors = sum(not fault.warning for fault in faults)
     warnings = len(faults) - errors
-    failed = errors > 0 or (arguments.strict and warnings > 0)
+    elsewhere = 0 if errors else _elsewhere(arguments)
+    failed = errors > 0 or (arguments.strict and warnings + elsewhere > 0)
     said = ", ".join(
         f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "fault"), (warnings, "warning")) if count
     )
@@ -36,15 +42,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _further(path: Path) -> list[Fault]:
-    """What only shows once the whole file is read: templates that cannot be used."""
+def _elsewhere(arguments: argparse.Namespace) -> int:
+    """How many alerts of the recorded webhooks go elsewhere than under --against; 0 where that is not asked."""
+    if (arguments.against is None) != (arguments.payloads is None):
+        missing = "--payloads=DIR" if arguments.payloads is None else "--against=OLD.yaml"
+        raise CallbridgeError(f"{missing} is missing: --against and --payloads belong together")
+    if arguments.against is None:
+        return 0
+    return compare(arguments.file, arguments.against, arguments.payloads).elsewhere
+
+
+def _further(path: Path) -> tuple[list[Fault], list[Fault]]:
+    """What only shows once the whole file is read: templates that cannot be used, nights without anybody; and notes."""
     try:
         loaded = config.load(path)
     except ConfigError as error:
-        return list(error.faults)
+        return list(error.faults), []
     speaker = Speaker(loaded.templates)
-    return [
+    found = [
         Fault(str(path), 1, 1, f"policies.{policy.name}.template", fault)
         for policy in loaded.policies.values()
         for fault in speaker.check(policy.template)
     ]
+    return found + roster_faults(path, loaded, now_or(None)), roster_notes(path, loaded)

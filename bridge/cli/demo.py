@@ -27,7 +27,7 @@ from bridge.cli.words import Commands, add_command
 from bridge.clock import FastClock
 from bridge.config import Config
 from bridge.errors import CallbridgeError
-from bridge.schedule import Roster
+from bridge.schedule import Roster, ical_of
 from bridge.simulator import Simulator, presses, sleeps
 from bridge.speech import shipped_templates
 
@@ -178,6 +178,7 @@ def _example(folder: Path) -> Path:
     path = folder / "callbridge.yaml"
     shutil.copy(example, path)
     shutil.copytree(shipped_templates(), folder / "templates")
+    (folder / "holidays.ics").write_bytes(ical_of((), "holidays"))
     secrets = folder / "secrets"
     secrets.mkdir()
     for name, secret in (("api_key", KEY), ("report_token", TOKEN), ("alertmanager_token", "demo-alertmanager-token")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from bridge.cli.words import Commands, add_at, add_command, add_config, now_or, 
 from bridge.config import Config
 from bridge.errors import CallbridgeError
 from bridge.rehearsal import (
+    ASSUMED,
     MOST_CALLS,
     PRICE_PER_MINUTE,
     Answers,
@@ -28,12 +30,13 @@ from bridge.rehearsal import (
     rehearse,
     scene_of,
 )
-from bridge.rota import with_file_calendars
+from bridge.rota import not_read, with_file_calendars
 
 WIDTH = 110
 # How far a calendar is read: a chain is over, one way or another, a day after the last notification.
 AHEAD = timedelta(days=3)
 HIGHEST_PRICE = 100.0
+WORDS = {Happening.CALLING: "calls", Happening.ANSWERED: "picks up"}
 
 
 def add_to(commands: Commands) -> None:
@@ -43,7 +46,7 @@ def add_to(commands: Commands) -> None:
     add_config(command)
     add_at(command)
     command.add_argument("--answers", metavar="PERSON:ANSWER,…", default="",
-                         help="no (default), yes, key, busy or mailbox; call by call with +: alice:no+key,bob:yes")  # fmt: skip
+                         help="no (default), yes, key, busy or mailbox; by call: alice:no+key,bob:yes")  # fmt: skip
     command.add_argument("--price", metavar="EURO", type=price, default=PRICE_PER_MINUTE,
                          help=f"of a started minute (default {PRICE_PER_MINUTE:.2f}, an estimate)")  # fmt: skip
     command.add_argument("--output", choices=("text", "json"), default="text")
@@ -57,7 +60,7 @@ def price(text: str) -> float:
     except ValueError:
         told = -1.0
     if not 0 <= told <= HIGHEST_PRICE:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a price; write euro a minute, 0 to {HIGHEST_PRICE:.0f}, such as 0.10")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a price; write euro a minute, such as 0.10")
     return told
 
 
@@ -69,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     answers = _answers(arguments.answers, loaded)
     rehearsal = rehearse(scene_of(loaded), group, now, answers, arguments.price)
     if arguments.output == "json":
-        shown = {"events": [_event(one, now) for one in rehearsal.told], "summary": _summary(rehearsal, arguments.price)}
+        events = [_event(one, now) for one in rehearsal.told]
+        shown = {"events": events, "summary": _summary(rehearsal, arguments.price)}
         print(msgspec.json.format(msgspec.json.encode(shown)).decode())
         return 0
     for line in _text(rehearsal, loaded.timezone, arguments.price):
@@ -78,8 +82,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def load(path: Path, now: datetime) -> Config:
-    """The config with its calendar files read around `now`, as the server has them. Raises ConfigError."""
-    return with_file_calendars(config.load(path), now, AHEAD)
+    """The config with its calendar files read around `now`, as the server has them. Raises ConfigError.
+
+    What is doubtful of its calendars is said on stderr: who is called may hang on it.
+    """
+    loaded = with_file_calendars(config.load(path), now, AHEAD)
+    for warning in loaded.warnings:
+        if ".ical" in warning.where:
+            print(warning, file=sys.stderr)
+    for where, what in not_read(loaded):
+        print(f"{path}: {where}: {what}", file=sys.stderr)
+    return loaded
 
 
 def _answers(text: str, loaded: Config) -> Answers:
@@ -143,8 +156,8 @@ def _utc(at: datetime) -> str:
 
 
 def _text(rehearsal: Rehearsal, zone: ZoneInfo, minute: float) -> Iterator[str]:
-    yield f"A rehearsal, no call is placed. It begins {_day(rehearsal.began, zone)} {_clock(rehearsal.began, zone)} {zone.key}."
-    day = _day(rehearsal.began, zone)
+    day, clock = _day(rehearsal.began, zone), _clock(rehearsal.began, zone)
+    yield f"A rehearsal, no call is placed. It begins {day} {clock} {zone.key}."
     for told in rehearsal.told:
         if _day(told.at, zone) != day:
             day = _day(told.at, zone)
@@ -156,9 +169,9 @@ def _text(rehearsal: Rehearsal, zone: ZoneInfo, minute: float) -> Iterator[str]:
 
 def _line(told: Told, began: datetime, zone: ZoneInfo) -> Iterator[str]:
     subject = f"call {told.call}" if told.call else ", ".join(told.policies) or told.person
-    head = f"{_clock(told.at, zone)}  {'+' + length(told.at - began):>11}  {subject:9}  {_word(told):12} "
+    head = f"{_clock(told.at, zone)}  {'+' + length(told.at - began):>10}  {subject:9}  {_word(told):13}  "
     who = f"{told.person} {told.number}, " if told.event is Happening.CALLING else ""
-    speech = f"; {told.seconds:.0f} s of speech" if told.event is Happening.CALLING and told.seconds else ""
+    speech = f"; about {told.seconds:.0f} s of speech" if told.event is Happening.CALLING and told.seconds else ""
     price = f"; {told.cost:.2f} euro" if told.cost else ""
     yield from _wrapped(head, f"{who}{told.why}{speech}{price}")
     if told.text:
@@ -166,7 +179,7 @@ def _line(told: Told, began: datetime, zone: ZoneInfo) -> Iterator[str]:
 
 
 def _word(told: Told) -> str:
-    return (told.verdict or told.event.value).replace("_", " ")
+    return WORDS.get(told.event) or (told.verdict or told.event.value).replace("_", " ")
 
 
 def _wrapped(head: str, text: str) -> list[str]:
@@ -178,11 +191,14 @@ def _end(rehearsal: Rehearsal, zone: ZoneInfo, minute: float) -> Iterator[str]:
     for ending in rehearsal.endings:
         yield f"ends    {ending.policy}: {_state(ending, zone)}"
     if not rehearsal.endings:
-        yield "ends    " + ("every route is muted: nobody is called" if rehearsal.taken else "nothing fires: nobody is called")
+        why = "every route is muted" if rehearsal.taken else "nothing fires"
+        yield f"ends    {why}: nobody is called"
     if rehearsal.unfinished:
         yield f"        broken off after {MOST_CALLS} calls: it would go on"
     calls = len(rehearsal.calls)
     yield f"people  {', '.join(rehearsal.people) or 'nobody'} ({calls} call{'s' * (calls != 1)})"
+    if calls:
+        yield from _wrapped("assumed ", ASSUMED)
     yield f"cost    {rehearsal.cost:.2f} euro at {minute:.2f} a started minute (an estimate; --price=)"
 
 

@@ -6,13 +6,16 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
 from bridge import config
 from bridge.cli.words import Commands, add_at, add_command, add_config, now_or
+from bridge.config import Config
 from bridge.errors import CallbridgeError
-from bridge.schedule import Person, Schedule, Shift, ical_of, on_call, shifts
+from bridge.rota import AHEAD, not_read, with_file_calendars
+from bridge.schedule import Person, Schedule, Shift, ical_of, present, shifts
 
 # Where a month before and ten years behind are still dates.
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
@@ -31,14 +34,14 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it."""
-    loaded = config.load(arguments.config)
-    schedules = _chosen(loaded.schedules, arguments.schedule)
     now = now_or(arguments.at)
     if arguments.days is not None and not 1 <= arguments.days <= 3660:
         raise CallbridgeError(f"--days={arguments.days}: write 1 to 3660")
     if not FIRST <= now <= LAST:
         raise CallbridgeError(f"--at={now:%Y-%m-%d}: write a day from {FIRST.year} to {LAST.year}")
     ends = now + timedelta(days=arguments.days) if arguments.days else None
+    loaded = _loaded(arguments.config, now, ends)
+    schedules = _chosen(loaded.schedules, arguments.schedule)
     listed = [shift for schedule in schedules for shift in _listed(schedule, now, ends)]
     match arguments.output:
         case "json":
@@ -48,6 +51,18 @@ def run(arguments: argparse.Namespace) -> int:
         case _:
             _table(listed, schedules, loaded.people)
     return 0
+
+
+def _loaded(path: Path, now: datetime, ends: datetime | None) -> Config:
+    """The config with its calendar files; what cannot be told for a calendar's sake is said on stderr."""
+    ahead = AHEAD if ends is None else max(AHEAD, ends - now)
+    loaded = with_file_calendars(config.load(path), now, ahead)
+    for warning in loaded.warnings:
+        if ".ical" in warning.where:
+            print(warning, file=sys.stderr)
+    for where, what in not_read(loaded):
+        print(f"{path}: {where}: {what}", file=sys.stderr)
+    return loaded
 
 
 def _chosen(schedules: Mapping[str, Schedule], name: str | None) -> Sequence[Schedule]:
@@ -61,10 +76,7 @@ def _chosen(schedules: Mapping[str, Schedule], name: str | None) -> Sequence[Sch
 def _listed(schedule: Schedule, now: datetime, ends: datetime | None) -> Sequence[Shift]:
     if ends is not None:
         return shifts(schedule, now, ends)
-    # Whoever is on call now, with the whole of their shift: a month behind and ahead is further than most go.
-    around = shifts(schedule, now - timedelta(days=31), now + timedelta(days=31))
-    present = set(on_call(schedule, now))
-    return [one for one in around if one.starts <= now < one.ends and (one.person in present or one.person is None)]
+    return present(schedule, now)
 
 
 def _shown(shift: Shift) -> dict[str, object]:

@@ -18,9 +18,11 @@ Location = Sequence[int | str]
 
 # What to write where a required key is missing.
 EXAMPLES = {
+    "at": "at: 2026-12-24T03:00:00Z",
     "api_key_file": "api_key_file: secrets/api_key",
     "call": "call: [alice]",
     "credentials_file": "credentials_file: secrets/alertmanager_token",
+    "config": "config: callbridge.yaml",
     "end_time": 'end_time: "17:00"',
     "every": "every: 1w",
     "from": "from: 2026-12-24 00:00",
@@ -35,7 +37,9 @@ EXAMPLES = {
     "route": "route: {policy: default}",
     "start": "start: 2026-01-05 09:00",
     "start_time": 'start_time: "09:00"',
+    "expect": "expect: {people: [alice]}",
     "steps": "steps: [{call: [alice]}], or steps: [] to record and call nobody",
+    "tests": "tests: and a list of them",
     "until": "until: 2026-12-27 00:00",
     "url": "url: http://alertmanager:9093",
 }
@@ -57,19 +61,19 @@ FOREIGN = {
 }
 
 
-def tell_all(error: ValidationError, root: Node, faults: Faults) -> None:
-    """Put every finding of `error` down, each in words and at its place."""
+def tell_all(error: ValidationError, root: Node, faults: Faults, shape: type[Section] = File) -> None:
+    """Put every finding of `error` down, each in words and at its place; `shape` is what the file should look like."""
     for detail in error.errors(include_url=False, include_input=False):
-        _tell(detail, root, faults)
+        _tell(detail, root, faults, shape)
 
 
-def _tell(detail: ErrorDetails, root: Node, faults: Faults) -> None:
+def _tell(detail: ErrorDetails, root: Node, faults: Faults, shape: type[Section]) -> None:
     location = [step for step in detail["loc"] if step != "[key]"]
     at_key = detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)
     if detail["type"] == "at" and detail["ctx"]["key"]:
         location.append(detail["ctx"]["key"])
     line, column, node = place(root, location, at_key=at_key)
-    faults.tell(line, column, path(location), _what(detail, location, node))
+    faults.tell(line, column, path(location), _what(detail, location, node, shape))
 
 
 def path(location: Location) -> str:
@@ -97,13 +101,13 @@ def place(root: Node, location: Location, *, at_key: bool = False) -> tuple[int,
     return node.line, node.column, node
 
 
-def _what(detail: ErrorDetails, location: Location, node: Node | None) -> str:
+def _what(detail: ErrorDetails, location: Location, node: Node | None, shape: type[Section]) -> str:
     key = str(location[-1]) if location else ""
     match detail["type"]:
         case "missing":
             return f"missing; write {EXAMPLES.get(key, key)}"
         case "extra_forbidden":
-            return _unknown(key, location)
+            return _unknown(key, location, shape)
         case "list_type":
             return f"{node.kind if node else 'nothing'} stands here; write a list{_as_list(node)}"
         case "dict_type" | "model_type" | "model_attributes_type":
@@ -123,17 +127,16 @@ def _as_list(node: Node | None) -> str:
     return f", [{node.text}]"
 
 
-def _unknown(key: str, location: Location) -> str:
-    known = _keys(location[:-1])
+def _unknown(key: str, location: Location, shape: type[Section]) -> str:
+    known = _keys(location[:-1], shape)
     if key in FOREIGN:
         return f"unknown key; {FOREIGN[key]}"
     guess = near(key, known)
     return f"unknown key{guess}" if guess else f"unknown key; known here are {', '.join(known)}"
 
 
-def _keys(location: Location) -> list[str]:
-    """The keys that the map at `location` may have."""
-    shape: object = File
+def _keys(location: Location, shape: object) -> list[str]:
+    """The keys that the map at `location` of `shape` may have."""
     for step in location:
         fields = _fields(shape)
         shape = _bare(fields[step] if isinstance(step, str) and step in fields else _inside(shape))

@@ -16,7 +16,7 @@ from bridge.doctor.spot import Spot
 DOOR = "/webhook/alertmanager"
 PORTS = {"http": 80, "https": 443}
 REDACTED = "<secret>"
-LOST_UNTRIED = "Alertmanager does not try that again before the next group_interval, and never for an alert that is over by then"
+LOST = "the page is lost: Alertmanager tries again only at the next group_interval, and only if the alert still fires"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,7 @@ def unseen(webhook: Webhook) -> bool:
 
 
 def is_callbridge(webhook: Webhook, where: Where) -> bool:
-    """Whether a webhook goes to callbridge: by its path, its host, its port, or because somebody says so."""
-    if webhook.receiver in where.receivers:
-        return True
+    """Whether a webhook goes to callbridge: by its path, its host or its port."""
     if webhook.url is None:
         return False
     parts = split(webhook.url)
@@ -114,7 +112,9 @@ def _check_scheme(spot: Spot, parts: SplitResult, where: Where, findings: Findin
     wanted = urlsplit(where.external_url).scheme
     if parts.scheme == wanted:
         return
-    if wanted == "https":
+    if wanted == "https" and port(parts) == port(urlsplit(where.external_url)):
+        what = f"is http to the port where callbridge speaks https: it answers 400 and {LOST}"
+    elif wanted == "https":
         what = (
             "is http while callbridge is https there: a redirect turns the POST into a GET without a body,"
             " Alertmanager takes a 200 on that for success and the page is lost (with follow_redirects: false it fails)"
@@ -132,25 +132,27 @@ def _check_path(spot: Spot, parts: SplitResult, where: Where, findings: Findings
     if path in known or (not where.external_url and path.endswith(DOOR) and "//" not in path):
         return
     if not path.strip("/"):
-        what = f"has no path: callbridge takes notifications nowhere but at {DOOR}; {LOST_UNTRIED}"
+        what = f"has no path, and callbridge takes notifications only at {DOOR}: {LOST}"
     elif "//" in parts.path:
         what = (
-            "has a doubled slash in its path: callbridge answers 404, and a proxy that tidies it up redirects,"
-            f" which turns the POST into a GET and loses the page; {LOST_UNTRIED}"
+            "has a doubled slash in its path: callbridge answers 404, and a proxy that tidies it up redirects, which"
+            " turns"
+            f" the POST into a GET; either way {LOST}"
         )
     elif path.endswith(DOOR) and not _same_host(parts, where):
         _unclear_prefix(spot, prefix, findings)
         return
     elif path.endswith(DOOR):
-        what = f"leaves out or misspells what precedes every path by --web.external-url: callbridge answers 404; {LOST_UNTRIED}"
+        what = f"leaves out what precedes every path by --web.external-url: callbridge answers 404 and {LOST}"
     else:
-        what = f"has another path than that of Alertmanager's door: callbridge does not take it there; {LOST_UNTRIED}"
+        what = f"has another path than that of callbridge's door for Alertmanager: it is turned away and {LOST}"
     findings.error(spot, what, f"end it with {right}")
 
 
 def _unclear_prefix(spot: Spot, prefix: str, findings: Findings) -> None:
     findings.warning(
         spot,
-        f"has something before {DOOR} that --web.external-url does not have: unless a proxy takes it away, callbridge answers 404",
+        f"has something before {DOOR} that --web.external-url does not have: unless a proxy takes it away,"
+        " callbridge answers 404",
         f"end the host with {prefix}{DOOR}",
     )

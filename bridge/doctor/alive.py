@@ -40,7 +40,7 @@ class Listener:
 
 
 def check_alive(tree: Tree, listener: Listener | None, findings: Findings) -> None:
-    """Tell of always-firing alerts that would ring, of those that nobody misses, and of critical ones that go nowhere."""
+    """Tell of alerts that always fire and would ring, and of those that nobody would miss."""
     _check_ringing(tree, WATCHDOG, "it always fires, and says only that alerting works", listener, findings)
     _check_ringing(tree, INHIBITOR, "it is there to inhibit others, and asks nobody to act", listener, findings)
     _check_missed(tree, listener, findings)
@@ -53,7 +53,10 @@ def _check_ringing(
     if branch is None:
         return
     name = labels["alertname"]
-    remedy = f"route alertname=\"{name}\" to a receiver without callbridge, or in callbridge's config to a policy without steps"
+    remedy = (
+        f'route alertname="{name}" to a receiver without callbridge, or in callbridge\'s config to a policy without'
+        " steps"
+    )
     if listener is None:
         what = f"{name} comes to callbridge: {why}; unless callbridge's own routes say otherwise, it rings the phone"
         findings.warning(branch.spot, what, f"{remedy}; give --config.file to have that decided")
@@ -74,21 +77,27 @@ def _check_missed(tree: Tree, listener: Listener | None, findings: Findings) -> 
             ends[0].spot,
             "Watchdog ends here and does not come to callbridge, whose config waits for it under watchdogs:"
             " its absence is an incident that never ends",
-            "add a route with matchers: ['alertname=\"Watchdog\"'], callbridge as its receiver and a short repeat_interval",
+            "add a route with matchers: ['alertname=\"Watchdog\"'], callbridge as its receiver and a short"
+            " repeat_interval",
         )
-    elif (ours and listener is not None) or not any(_watched(tree, one) for name in ALWAYS for one in tree.taken({**WATCHDOG, "alertname": name})):
+    elif (ours and listener is not None) or not _watched(tree):
         findings.hint(
             ends[0].spot,
-            "nobody notices when Prometheus or Alertmanager die: the alert that always fires (Watchdog) goes nowhere of its own",
-            "give it a route of its own with a repeat_interval of a minute or a few, to callbridge (watchdogs: in its config)"
-            " or to a dead man's switch outside",
+            "nobody notices when Prometheus or Alertmanager die: the alert that always fires (Watchdog) goes nowhere"
+            " of its own",
+            "give it a route of its own with a repeat_interval of a minute or a few, to callbridge (watchdogs: in its"
+            " config) or to a dead man's switch outside",
         )
 
 
-def _watched(tree: Tree, branch: Branch) -> bool:
-    """Whether this node is there for the always-firing alert alone and tells somebody, or callbridge may wait for it."""
-    own = any(one.name == "alertname" and not one.holds("Example") for one in branch.required)
-    return tree.rings(branch) or (own and branch.receiver not in tree.silent)
+def _watched(tree: Tree) -> bool:
+    """Whether an always-firing alert has a route of its own that tells somebody, or comes to callbridge."""
+    ends = [branch for name in ALWAYS for branch in tree.taken({**WATCHDOG, "alertname": name})]
+    return any(tree.rings(one) or (_of_its_own(one) and one.receiver not in tree.silent) for one in ends)
+
+
+def _of_its_own(branch: Branch) -> bool:
+    return any(one.name == "alertname" and not one.holds("Example") for one in branch.required)
 
 
 def _check_often(branch: Branch, every: timedelta, findings: Findings) -> None:

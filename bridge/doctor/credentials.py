@@ -12,7 +12,10 @@ from bridge.doctor.reading import Webhook, text_at
 from bridge.doctor.spot import Spot
 
 ANSWER = "callbridge answers 401 and the page is lost"
-REMEDY = "write http_config: {authorization: {credentials_file: …}} with the content of webhooks.alertmanager.credentials_file"
+REMEDY = (
+    "write http_config: {authorization: {credentials_file: …}} with the content of"
+    " webhooks.alertmanager.credentials_file"
+)
 OTHERS = {
     "basic_auth": "sends a user name and a password, and callbridge takes only Authorization: Bearer",
     "oauth2": "sends a token of an identity provider, and callbridge takes only the one secret that it knows",
@@ -21,7 +24,7 @@ OTHERS = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What callbridge asks of Alertmanager. `known`: its config was read; `secret`: what must be sent, where it could be."""
+    """What callbridge asks of Alertmanager. `known`: its config was read; `secret`: what must be sent, if known."""
 
     known: bool = False
     bearer: bool = False

@@ -9,7 +9,7 @@ from bridge.doctor.spot import Spot
 
 
 class Level(StrEnum):
-    """error: a page is lost. warning: one is doubled, late, or it is not clear what becomes of it. hint: worth a look."""
+    """error: a page is lost. warning: one is doubled or late, or that is not clear. hint: worth a look."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -41,9 +41,7 @@ class Findings:
 
     def tell(self, level: Level, spot: Spot, what: str, remedy: str) -> None:
         """Put down one finding; the same said twice of one place (by inheritance, by an alias) stays one."""
-        self.found.setdefault(
-            Finding(self.file, spot.line, spot.column, level, spot.where or "file", what, remedy)
-        )
+        self.found.setdefault(Finding(self.file, spot.line, spot.column, level, spot.where or "file", what, remedy))
 
     def error(self, spot: Spot, what: str, remedy: str) -> None:
         """A page is lost."""

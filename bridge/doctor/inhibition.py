@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge.doctor.alive import WATCHDOG
+from bridge.doctor.alive import INHIBITOR, WATCHDOG
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import matchers_of
 from bridge.doctor.spot import Spot
 from bridge.doctor.witness import example, written
 from bridge.route import Matcher
 
+# To hide these hides no page; rule sets do it on purpose.
+NO_LOSS = (WATCHDOG["alertname"], INHIBITOR["alertname"])
 REMEDY = "name labels that both must share, such as equal: [alertname, cluster, namespace]"
 
 
@@ -22,10 +24,13 @@ def check_inhibition(root: Spot, findings: Findings) -> None:
             continue
         source, target = matchers_of(rule, "source_"), matchers_of(rule, "target_")
         hidden = example(target)
+        if hidden is not None and hidden.get("alertname") in NO_LOSS:
+            continue
         if _holds(source, WATCHDOG) and hidden is not None and not _both_sides(source, target, hidden):
             findings.warning(
                 rule,
-                f"the always-firing Watchdog is a source of this rule, and equal names no label: every alert that is a target,"
+                "the always-firing Watchdog is a source of this rule, and equal names no label: every alert that is"
+                " a target,"
                 f" such as one with {written(hidden)}, is hidden for as long as Watchdog fires, and rings nobody",
                 f"narrow source_matchers, and {REMEDY}",
             )

@@ -11,13 +11,15 @@ from bridge.doctor.spot import Spot
 from bridge.doctor.witness import contradiction, example, written
 from bridge.route import Matcher, Route, match, shadowed
 
-# Pairs of routes that are tried for one alert that takes both; a tree that needs more is told of.
-MOST_PAIRS = 100_000
+# Pairs of routes that are looked at, and that are tried with an alert, for one that takes both; more than that is told.
+MOST_PAIRS = 200_000
+MOST_TRIED = 2_000
+WHEN_MUTED = {"mute_time_intervals": "while any of them is", "active_time_intervals": "while none of them is"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The tree, the same as bridge.route knows it, and the receivers that have callbridge, or nothing at all (`silent`)."""
+    """The tree, also as bridge.route knows it; receivers with callbridge (`ours`), and with nothing (`silent`)."""
 
     top: Branch
     route: Route
@@ -72,7 +74,9 @@ def _check_shadowed(tree: Tree, findings: Findings) -> Iterator[Branch]:
         lost, instead = tree.takers(hidden), tree.takers(by)
         remedy = f"put it before line {by.spot.line}, or write continue: true there"
         if lost and not instead:
-            what = f"never reached: the route on line {by.spot.line} takes all that it would, and its alerts ring no phone"
+            what = (
+                f"never reached: the route on line {by.spot.line} takes all that it would, and its alerts ring no phone"
+            )
             findings.error(hidden.spot, what, remedy)
         elif lost:
             what = f"never reached: the route on line {by.spot.line} takes all that it would"
@@ -109,13 +113,14 @@ def _contradictory(branch: Branch) -> Iterator[tuple[Branch, tuple[Matcher, Matc
 
 
 def _check_intervals(branch: Branch, findings: Findings) -> None:
-    for key, when in (("mute_time_intervals", "while any of them is"), ("active_time_intervals", "while none of them is")):
+    for key, when in WHEN_MUTED.items():
         spot = branch.spot.at(key)
         names = spot.texts if spot else None
         if spot is not None and names:
             findings.hint(
                 spot,
-                f"{when} ({', '.join(names)}), Alertmanager drops notifications and does not keep them: what begins then is"
+                f"{when} ({', '.join(names)}), Alertmanager drops notifications and does not keep them: what begins"
+                " then is"
                 " told by the first change or repeat afterwards",
                 "remember that nobody is called in that time, however bad it is",
             )
@@ -127,14 +132,14 @@ def _check_intervals(branch: Branch, findings: Findings) -> None:
 def _check_doubles(tree: Tree, takers: frozenset[tuple[int, ...]], findings: Findings) -> None:
     told: set[tuple[int, ...]] = set()
     tried = 0
-    for first, second in _pairs(tree.top, takers):
-        tried += 1
-        if tried > MOST_PAIRS:
+    for number, (first, second) in enumerate(_pairs(tree.top, takers)):
+        if number > MOST_PAIRS or tried > MOST_TRIED:
             what = "has so many routes with continue: true that not every pair was tried for alerts that take both"
             findings.hint(tree.top.spot, what, "try those that matter with amtool config routes test")
             return
-        if second.path in told:
+        if second.path in told or contradiction((*first.required, *second.required)) is not None:
             continue
+        tried += 1
         labels = _both(tree, first, second)
         if labels is not None:
             told.add(second.path)
@@ -155,10 +160,7 @@ def _pairs(branch: Branch, takers: frozenset[tuple[int, ...]]) -> Iterator[tuple
 
 def _both(tree: Tree, first: Branch, second: Branch) -> dict[str, str] | None:
     """Labels of an alert that really ends at both nodes."""
-    required = (*first.required, *second.required)
-    if contradiction(required) is not None:
-        return None
-    labels = example(required)
+    labels = example((*first.required, *second.required))
     if labels is None:
         return None
     ends = {one.path for one in tree.taken(labels)}
@@ -170,16 +172,19 @@ def _tell_double(first: Branch, second: Branch, labels: Mapping[str, str], findi
     if _one_key(first, second):
         findings.warning(
             second.spot,
-            f"has the receiver and the matchers of the route on line {first.spot.line}: {alert} takes both under one groupKey,"
+            f"has the receiver and the matchers of the route on line {first.spot.line}: {alert} takes both under one"
+            " groupKey,"
             " and in Alertmanager's notification log each overwrites the other",
             "leave only one of the two",
         )
         return
     findings.warning(
         second.spot,
-        f"{alert} comes to callbridge by this route and by that on line {first.spot.line}, which continues: two streams,"
+        f"{alert} comes to callbridge by this route and by that on line {first.spot.line}, which continues: two"
+        " streams,"
         " two incidents, and the same people are called for both",
-        f"take continue: true away from line {first.spot.line} (or what is around it), or give one of them another receiver",
+        f"take continue: true away from line {first.spot.line} (or what is around it), or give one of them another"
+        " receiver",
     )
 
 

@@ -55,6 +55,7 @@ class Inherited:
 
     receiver: str = ""
     group_by: tuple[str, ...] = ()
+    group_by_spot: Spot | None = None
     group_wait: Span = Span(GROUP_WAIT)
     group_interval: Span = Span(GROUP_INTERVAL)
     repeat_interval: Span = Span(REPEAT_INTERVAL)
@@ -62,7 +63,7 @@ class Inherited:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A node of Alertmanager's tree. `path`: the index of the child on each level; `above`: every ancestor's matchers."""
+    """A node of the tree. `path`: the index of the child on each level; `above`: the matchers of every ancestor."""
 
     spot: Spot
     path: tuple[int, ...]
@@ -127,20 +128,22 @@ def tree(root: Spot) -> Branch | None:
 
 def _branch(spot: Spot, path: tuple[int, ...], inherited: Inherited, above: tuple[tuple[Matcher, ...], ...]) -> Branch:
     settings = _settings(spot, inherited)
-    matchers = matchers_of(spot)
+    # At the root Alertmanager refuses them (and says so); to go on as if they held would hide all the rest.
+    matchers = matchers_of(spot) if path else ()
     children = tuple(
-        _branch(child, (*path, index), settings, (*above, matchers))
-        for index, child in enumerate(spot.each("routes"))
+        _branch(child, (*path, index), settings, (*above, matchers)) for index, child in enumerate(spot.each("routes"))
     )
     return Branch(spot, path, settings, matchers, above, is_true(spot.at("continue")), children)
 
 
 def _settings(spot: Spot, inherited: Inherited) -> Inherited:
     group_by = spot.at("group_by")
+    names = group_by.texts if group_by else None
     return replace(
         inherited,
         receiver=text_at(spot, "receiver") or inherited.receiver,
-        group_by=(group_by.texts if group_by else None) or inherited.group_by,
+        group_by=names or inherited.group_by,
+        group_by_spot=group_by if names else inherited.group_by_spot,
         group_wait=_span(spot.at("group_wait")) or inherited.group_wait,
         group_interval=_span(spot.at("group_interval")) or inherited.group_interval,
         repeat_interval=_span(spot.at("repeat_interval")) or inherited.repeat_interval,

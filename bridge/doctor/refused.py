@@ -1,4 +1,4 @@
-"""What Alertmanager itself refuses, so that the old config stays in force or nothing starts: a short list of what is sure.
+"""What Alertmanager itself refuses, so that the old config stays in force or nothing starts: a list of what is sure.
 
 `amtool check-config` knows all of it. Sources: config/config.go and docs/configuration.md, 0.22 to 0.34.
 """
@@ -79,11 +79,13 @@ def _check_http(http: Spot, findings: Findings) -> None:
 
 def _check_root(top: Branch, findings: Findings) -> None:
     if not top.receiver:
-        findings.error(top.spot, f"the root route names no receiver: {REFUSED}", "write receiver: with one of receivers")
+        what = f"the root route names no receiver: {REFUSED}"
+        findings.error(top.spot, what, "write receiver: with one of receivers")
     for key in NOT_AT_THE_ROOT:
         spot = top.spot.at(key)
         if spot is not None and (spot.node.rows or spot.node.entries):
-            findings.error(spot, f"the root route takes everything, always: {REFUSED}", "write it into one of its routes")
+            what = f"the root route takes everything, always: {REFUSED}"
+            findings.error(spot, what, "write it into one of its routes")
     flag = top.spot.at("continue")
     if is_true(flag) and flag is not None:
         findings.error(flag, f"the root route has nothing to continue with: {REFUSED}", "leave it out")
@@ -146,7 +148,7 @@ def _check_matchers(spot: Spot, findings: Findings) -> None:
             findings.error(row, f"{what or remedy}: {REFUSED}", remedy)
             continue
         if warning:
-            what, _, remedy = warning.rpartition("; ")
+            what, _, remedy = warning.rpartition(", better ")
             findings.warning(row, what, remedy)
     for key, operator in (("match", MatchOp.EQUAL), ("match_re", MatchOp.REGEX)):
         pairs = spot.at(key)
@@ -165,6 +167,7 @@ def _check_old_ways(top: Branch, findings: Findings) -> None:
     if first is not None:
         findings.hint(
             first,
-            "match and match_re are the old way of writing matchers; they still work, and Alertmanager 1.0 means to drop them",
+            "match and match_re are the old way of writing matchers; they still work, and Alertmanager 1.0 means to"
+            " drop them",
             "write matchers: ['name=\"value\"', 'name=~\"regex\"']",
         )

@@ -10,8 +10,7 @@ from bridge.doctor.finding import Findings, Level
 from bridge.doctor.reading import EACH_ALERT, Branch
 from bridge.doctor.spot import Spot
 from bridge.doctor.witness import contradiction, follows
-from bridge.escalation import Policy
-from bridge.escalation.incident import NEWS_TIMEOUT
+from bridge.escalation import NEWS_TIMEOUT, Policy
 from bridge.route import Matcher, Route
 
 LONGEST_GROUP_WAIT = timedelta(minutes=5)
@@ -85,7 +84,7 @@ def _check_group(branch: Branch, findings: Findings) -> None:
         )
     if EACH_ALERT in settings.group_by:
         findings.hint(
-            branch.spot.at("group_by") or branch.spot,
+            settings.group_by_spot or branch.spot,
             "groups by every label: each alert is an incident of its own, to be taken one by one"
             " (a storm still comes in one call per person)",
             "group by what one person would mend at once, such as [alertname, cluster]",
@@ -115,8 +114,10 @@ def _check_repeat(branch: Branch, findings: Findings) -> None:
     if repeat(branch) + settings.group_interval.value > NEWS_TIMEOUT:
         findings.warning(
             spot,
-            f"what still fires is told again only after {brief(repeat(branch))} or a group_interval later, and callbridge"
-            f" takes an incident without news for {brief(NEWS_TIMEOUT)} for over: then the repeat opens another and rings"
+            f"what still fires is told again only after {brief(repeat(branch))} or a group_interval later, and"
+            " callbridge"
+            f" takes an incident without news for {brief(NEWS_TIMEOUT)} for over: then the repeat opens another and"
+            " rings"
             " again, whoever had taken it",
             "write 12h or less on the routes to callbridge",
         )
@@ -124,7 +125,7 @@ def _check_repeat(branch: Branch, findings: Findings) -> None:
 
 def _check_chains(branch: Branch, spot: Spot, chains: Chains, findings: Findings) -> None:
     again = repeat(branch)
-    ends = sorted(((longest(policy), policy.name) for policy in chains.callable(branch.required)))
+    ends = sorted((longest(policy), policy.name) for policy in chains.callable(branch.required))
     if not ends:
         return
     first, name = ends[0]
@@ -133,7 +134,8 @@ def _check_chains(branch: Branch, spot: Spot, chains: Chains, findings: Findings
         findings.tell(
             level,
             spot,
-            f"policy {name} is gone through after at most {brief(first)}; if nobody took it, the next notification comes after"
+            f"policy {name} is gone through after at most {brief(first)}; if nobody took it, the next notification"
+            " comes after"
             f" {brief(again)}, and for {brief(again - first)} nobody is called",
             f"write repeat_interval: {_advised(first)} (repeats ring nobody while somebody is called or has taken it),"
             " or give the policy more rounds",

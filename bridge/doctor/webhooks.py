@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bridge.doctor.address import split
 from bridge.doctor.finding import Findings
@@ -34,14 +34,15 @@ def _check_resolved(spot: Spot | None, findings: Findings) -> None:
     if is_false(spot) and spot is not None:
         findings.error(
             spot,
-            "callbridge never learns that an alert is over: it goes on calling for what has passed, and an alert that comes"
+            "callbridge never learns that an alert is over: it goes on calling for what has passed, and an alert"
+            " that comes"
             " back within 24h of one that somebody took counts as taken, and rings nobody",
             "write true, or leave it out",
         )
 
 
 def _check_most(spot: Spot | None, findings: Findings) -> None:
-    if spot is None or not re.fullmatch("[0-9]{1,18}", spot.text or "") or not int(spot.text or "0"):
+    if spot is None or not re.fullmatch("[0-9]{1,20}", spot.text or "") or not int(spot.text or "0"):
         return
     findings.error(
         spot,
@@ -56,7 +57,8 @@ def _check_timeout(spot: Spot | None, findings: Findings) -> None:
     if spot is not None and seconds is not None and 0 < seconds < SHORTEST_TIMEOUT:
         findings.warning(
             spot,
-            f"{spot.text} is less than a busy disk may need: Alertmanager hangs up and sends it all again, and with every try"
+            f"{spot.text} is less than a busy disk may need: Alertmanager hangs up and sends it all again, and with"
+            " every try"
             " too short nothing comes in",
             "write 10s, or leave it out",
         )
@@ -72,8 +74,22 @@ def go_seconds(text: str) -> float | None:
     return sum(float(number) * SECONDS[unit] for number, unit in parts)
 
 
-def check_receiver(receiver: Receiver, ours: Sequence[Webhook], findings: Findings) -> None:
-    """Tell what comes of several webhooks to callbridge in one receiver, and of its name."""
+def check_generated(receivers: Iterable[Receiver], findings: Findings) -> None:
+    """Tell, once, that the Prometheus Operator wrote this file: it names receivers with slashes."""
+    first = next((receiver for receiver in receivers if "/" in receiver.name), None)
+    if first is not None:
+        findings.hint(
+            first.spot.at("name") or first.spot,
+            "the name has a slash, as the Prometheus Operator makes them: this file is written anew from"
+            " AlertmanagerConfigs,"
+            " whose routes by default take only alerts of their own namespace",
+            "edit the AlertmanagerConfig, and set alertmanagerConfigMatcherStrategy: {type: None} where it should"
+            " take all",
+        )
+
+
+def check_twins(ours: Sequence[Webhook], findings: Findings) -> None:
+    """Tell what comes of several webhooks to callbridge in one receiver."""
     seen: dict[tuple[str | None, int | None], int] = {}
     for webhook in ours:
         parts = split(webhook.url or "")
@@ -81,22 +97,17 @@ def check_receiver(receiver: Receiver, ours: Sequence[Webhook], findings: Findin
         if address in seen:
             findings.warning(
                 webhook.spot,
-                f"sends to the callbridge of line {seen[address]} again: every notification comes twice under one groupKey,"
+                f"sends to the callbridge of line {seen[address]} again: every notification comes twice under one"
+                " groupKey,"
                 " and callbridge has to tell the second from a repeat",
                 "leave only one of them",
             )
         elif seen:
             findings.warning(
                 webhook.spot,
-                f"sends to another address than the callbridge of line {min(seen.values())}: two that do not know of each"
+                f"sends to another address than the callbridge of line {min(seen.values())}: two that do not know of"
+                " each"
                 " other both ring the same people for the same alert",
                 "leave only one of them",
             )
         seen.setdefault(address, webhook.spot.line)
-    if "/" in receiver.name:
-        findings.hint(
-            receiver.spot.at("name") or receiver.spot,
-            "the name has a slash, as the Prometheus Operator makes them: edit the AlertmanagerConfig it comes from,"
-            " for this file is written anew; by default such a route takes only alerts of its own namespace",
-            "set alertmanagerConfigMatcherStrategy: {type: None} where it should take those of all",
-        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from bridge.route import Matcher, MatchOp
 
@@ -11,7 +12,7 @@ from bridge.route import Matcher, MatchOp
 ANYTHING = ("", "example", "1")
 MOST_TRIED = 200
 # Pieces of a regular expression that a plain text can stand for; every try is checked by the matchers themselves.
-_PLAIN = ((r"\.", "."), (r"\-", "-"), (".*", ""), (".+", "x"), ("[0-9]+", "1"), (r"\d+", "1"), ("[a-z]+", "x"), (r"\w+", "x"))
+_PLAIN = {r"\.": ".", r"\-": "-", ".*": "", ".+": "x", "[0-9]+": "1", r"\d+": "1", "[a-z]+": "x", r"\w+": "x"}
 _SPECIAL = re.compile(r"[\\.+*?()\[\]{}^$|]")
 
 
@@ -31,17 +32,11 @@ def example(matchers: Iterable[Matcher]) -> dict[str, str] | None:
 
 
 def _value(matchers: Sequence[Matcher]) -> str | None:
-    tried = 0
-    for text in _candidates(matchers):
-        if all(matcher.holds(text) for matcher in matchers):
-            return text
-        tried += 1
-        if tried > MOST_TRIED:
-            break
-    return None
+    tries = islice(_candidates(matchers), MOST_TRIED)
+    return next((text for text in tries if all(matcher.holds(text) for matcher in matchers)), None)
 
 
-def _candidates(matchers: Sequence[Matcher]) -> Iterable[str]:
+def _candidates(matchers: Sequence[Matcher]) -> Iterator[str]:
     yield from (matcher.value for matcher in matchers if matcher.op is MatchOp.EQUAL)
     for matcher in matchers:
         if matcher.op is MatchOp.REGEX:
@@ -54,7 +49,7 @@ def alternatives(pattern: str) -> list[str]:
     texts: list[str] = []
     inner = re.sub(r"^\(\?:(.*)\)$", r"\1", re.sub(r"^\^|\$$|\(\?i\)", "", pattern))
     for branch in inner.strip("()").split("|"):
-        for special, plain in _PLAIN:
+        for special, plain in _PLAIN.items():
             branch = branch.replace(special, plain)
         if branch and not _SPECIAL.search(branch.replace(".", "")):
             texts.append(branch)

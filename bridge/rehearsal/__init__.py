@@ -9,11 +9,12 @@ told       what comes out of it      why        the reasons in plain sentences
 
 from bridge.rehearsal.answers import Answers, AnswersError, make_answers, parse_answers
 from bridge.rehearsal.play import MOST_CALLS, Scene, rehearse, scene_of
-from bridge.rehearsal.telephone import PRICE_PER_MINUTE, Manner
+from bridge.rehearsal.telephone import ASSUMED, PRICE_PER_MINUTE, Manner
 from bridge.rehearsal.told import Ending, Happening, Rehearsal, Told
 from bridge.rehearsal.why import length
 
 __all__ = [
+    "ASSUMED",
     "MOST_CALLS",
     "PRICE_PER_MINUTE",
     "Answers",

@@ -206,9 +206,7 @@ class Books:
     @property
     def going(self) -> bool:
         """Whether somebody is still to be called for any incident."""
-        return any(
-            one.incident.state is State.TRIGGERED and one.incident.policy.steps for one in self._held.values()
-        )
+        return any(one.incident.state is State.TRIGGERED and one.incident.policy.steps for one in self._held.values())
 
     @property
     def dues(self) -> list[datetime]:

@@ -66,8 +66,8 @@ def rehearse(
 
 @dataclass
 class _Line:
-    """A call with what is still to happen on it. `lifted_at`: since when somebody listens; `talk`: the seconds that they
-    did; `final`: how it ended, as the gateway knows it."""
+    """A call with what is `left` to happen on it. `lifted_at`: since when somebody listens; `talk`: for so many
+    seconds; `final`: how it ended, as the gateway knows it."""
 
     call: Call
     left: deque[tuple[datetime, CallStatus | None]]
@@ -226,10 +226,11 @@ class _Play:
 
     def _look_up(self, line: _Line) -> None:
         """No report came in time: the gateway's journal knows how a call that is over ended."""
+        waited = f"no report came within {length(self._world.report_timeout)}"
         if line.final is not None:
+            self._tell(line, Happening.LOOKED_UP, f"{waited}: the gateway's journal is asked")
             self._report(line, line.final)
             return
-        waited = f"no report came within {length(self._world.report_timeout)}"
         line.call = end(line.call, Outcome.UNCONFIRMED, self._now, waited)
         self._call_ended(line, first=True)
 

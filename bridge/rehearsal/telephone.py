@@ -26,6 +26,13 @@ SHORTEST_READING = 1.0
 # Euro per started minute, an estimate on the high side: the gateway's reports have named 0.045. Your contract decides.
 PRICE_PER_MINUTE = 0.10
 
+# The table in one sentence, for whoever reads a rehearsal.
+ASSUMED = (
+    f"a phone rings {SET_UP:.0f} s after the call is placed, is picked up {PICKS_UP:.0f} s later (by a mailbox "
+    f"{MAILBOX_PICKS_UP:.0f} s later), a key comes after {KEY_AFTER:.0f} s, and {CHARACTERS_PER_SECOND:.0f} characters "
+    "a second are read"
+)
+
 
 class Manner(StrEnum):
     """How somebody behaves on one call.

@@ -14,7 +14,8 @@ class Happening(StrEnum):
 
     muted: a policy is not told at this time. decided: the table's decision on an incident. calling: a call is placed.
     answered: somebody, or a machine, picks up. key: a key is pressed. ended: the call is over. hung_up: it is cut off,
-    for nobody needs it any more. held_back: a limit does not allow the call yet.
+    for nobody needs it any more. looked_up: the gateway is asked what became of it. held_back: a limit does not allow
+    the call yet.
     """
 
     MUTED = "muted"
@@ -24,6 +25,7 @@ class Happening(StrEnum):
     KEY = "key"
     ENDED = "ended"
     HUNG_UP = "hung_up"
+    LOOKED_UP = "looked_up"
     HELD_BACK = "held_back"
 
 

@@ -6,8 +6,8 @@ keeper      Rota: reads, refreshes, swaps the roster        doubts      gaps and
 
 from __future__ import annotations
 
-from bridge.rota.calendars import AHEAD, BEHIND, not_read, with_file_calendars
+from bridge.rota.calendars import AHEAD, BEHIND, not_read, place, with_file_calendars
 from bridge.rota.doubts import doubts
 from bridge.rota.keeper import Rota
 
-__all__ = ["AHEAD", "BEHIND", "Rota", "doubts", "not_read", "with_file_calendars"]
+__all__ = ["AHEAD", "BEHIND", "Rota", "doubts", "not_read", "place", "with_file_calendars"]

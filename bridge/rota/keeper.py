@@ -27,7 +27,7 @@ from bridge.store.calendars import Copy, confirm, copies, keep
 from bridge.store.ids import Ids
 from bridge.store.overrides import KeptOverride
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("bridge.rota")
 T = TypeVar("T")
 
 
@@ -96,7 +96,7 @@ class Rota:
     # --- a config
 
     async def prepare(self, config: Config) -> Prepared:
-        """Read what `config` names and was not known before, so that it comes into force whole. Raises nothing of it."""
+        """Read what `config` names and was not known before, so that it comes into force whole. Raises nothing."""
         wanted = {name: schedule for name, schedule in config.schedules.items() if schedule.ical is not None}
         async with asyncio.TaskGroup() as tasks:
             under_way = {
@@ -135,6 +135,9 @@ class Rota:
         known = replace(known, unfolded_at=None)
         if moved or known.fetched is None or schedule.ical.file is not None:
             return await self._looked_at(known, schedule, config)
+        if schedule.name not in self._calendars:
+            told = fields(schedule=schedule.name, of=known.fetched_at)
+            log.info("a calendar is in force as it was kept, until its server answers", extra=told)
         # A server that may hang is not waited for where there is a copy: it is asked in its time.
         return await self._kept_up(known, schedule, config)
 
@@ -146,7 +149,6 @@ class Rota:
         copy = self._copies.get(schedule.name)
         if copy is None:
             return Calendar(schedule.ical, now)
-        log.info("a calendar is taken from its kept copy", extra=fields(schedule=schedule.name, of=copy.fetched_at))
         return Calendar(schedule.ical, now, Fetched(copy.body), copy.fetched_at)
 
     # --- a calendar

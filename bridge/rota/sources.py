@@ -40,18 +40,20 @@ class Fetched:
     modified: str = ""
 
 
-async def fetch(session: aiohttp.ClientSession, ical: Ical, known: Fetched | None) -> Fetched:
+async def fetch(
+    session: aiohttp.ClientSession, ical: Ical, known: Fetched | None, patience: timedelta = PATIENCE
+) -> Fetched:
     """The calendar as it is now; `known`, the very object, where the server says that nothing has changed.
 
-    Raises SourceUnreadable, after PATIENCE at the latest.
+    Raises SourceUnreadable, after `patience` at the latest.
     """
     try:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
+        async with asyncio.timeout(patience.total_seconds()):
             if ical.file is not None:
                 return Fetched(await asyncio.to_thread(read_file, ical.file))
             return await _ask(session, ical.url or "", known)
     except TimeoutError:
-        raise SourceUnreadable(f"does not come within {PATIENCE.total_seconds():.0f} s; look at its source") from None
+        raise SourceUnreadable(f"does not come within {patience.total_seconds():.0f} s; look at its source") from None
 
 
 def read_file(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bridge.server.api import api_routes
 from bridge.server.doors import BODY_LIMIT, DOORS, Doors, door_routes
+from bridge.server.oncall import oncall_routes
 
 __all__ = ["DOORS", "Doors", "make_application"]
 
@@ -17,7 +18,7 @@ def make_application(doors: Doors, prefix: str = "") -> web.Application:
     """The whole of it, below `prefix` (`/pager`, or nothing)."""
     application = web.Application(client_max_size=BODY_LIMIT)
     application[DOORS] = doors
-    routes = [*door_routes(), *api_routes(prefix)]
+    routes = [*door_routes(), *api_routes(prefix), *oncall_routes()]
     if prefix:
         routes = [web.route(route.method, prefix + route.path, route.handler, **route.kwargs) for route in routes]
     application.add_routes(routes)

@@ -82,7 +82,7 @@ def _json(body: object, code: int = 200) -> web.Response:
 
 async def incidents(request: web.Request, doors: Doors) -> object:
     """A list of incidents, newest first."""
-    page = _paging(request)
+    page = paging(request)
     states = _states(request)
     listed = await doors.database.read(
         lambda connection: incidents_listed(connection, doors.dispatch.snapshots, states=states, **page)
@@ -97,7 +97,7 @@ async def incident(request: web.Request, doors: Doors) -> object:
 
 async def calls(request: web.Request, doors: Doors) -> object:
     """A list of calls, newest first."""
-    page = _paging(request)
+    page = paging(request)
     listed = await doors.database.read(lambda connection: calls_listed(connection, **page))
     return {"calls": [_call(call) | {"incidents": told} for call, told in listed.rows], "next": listed.next}
 
@@ -153,7 +153,8 @@ async def _found(id_: str, doors: Doors) -> IncidentView:
 # --- what is asked
 
 
-def _paging(request: web.Request) -> dict[str, Any]:
+def paging(request: web.Request) -> dict[str, Any]:
+    """Which page of a list is asked for. Raises BadRequest."""
     query = request.query
     text = query.get("limit", str(LIMIT))
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= MOST:

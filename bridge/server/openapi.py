@@ -51,6 +51,7 @@ def _schemas() -> dict[str, Schema]:
         "Incidents": _object(incidents=_list("Incident"), next=_maybe(TEXT)),
         "Calls": _object(calls=_list("Call"), next=_maybe(TEXT)),
         "Status": _status(),
+        **_oncall_schemas(),
     }
 
 
@@ -147,6 +148,31 @@ def _status() -> Schema:
     return _object(version=TEXT, started_at=TIME, ready={"type": "boolean"}, config=config)
 
 
+def _oncall_schemas() -> dict[str, Schema]:
+    at: dict[str, Schema] = {"from": TIME, "until": TIME}
+    on_call = _object(schedule=TEXT, people={"type": "array", "items": TEXT}, because=TEXT, **at)
+    asked = _object(schedule=TEXT, person=TEXT, **at)
+    asked["properties"]["by"] = {"type": "string", "description": "who made it", "default": "api"}
+    return {
+        "OnCall": on_call,
+        "OnCallNow": _object(at=TIME, oncall=_list("OnCall")),
+        "Shift": _object(schedule=TEXT, person=_maybe(TEXT), because=TEXT, **at),
+        "Shifts": _object(shifts=_list("Shift")),
+        "OverrideAsked": asked,
+        "Override": _object(
+            id=TEXT,
+            schedule=TEXT,
+            person=TEXT,
+            by=TEXT,
+            created_at=TIME,
+            deleted_at=_maybe(TIME),
+            warnings={"type": "array", "items": TEXT},
+            **at,
+        ),
+        "Overrides": _object(overrides=_list("Override"), next=_maybe(TEXT)),
+    }
+
+
 def _query(name: str, schema: Schema, description: str) -> Schema:
     return {"name": name, "in": "query", "schema": schema, "description": description}
 
@@ -157,6 +183,7 @@ PAGING = (
     _query("since", TIME, "opened or made then or later"),
 )
 ID: Schema = {"name": "id", "in": "path", "required": True, "schema": TEXT}
+NAME: Schema = {"name": "name", "in": "path", "required": True, "schema": TEXT}
 
 
 def _answers(schema: str, *errors: int) -> Schema:
@@ -184,6 +211,34 @@ def _act(action: str) -> Schema:
     }
 
 
+def _oncall_paths() -> dict[str, Schema]:
+    span = (
+        _query("from", TIME, "the beginning (default: now)"),
+        _query("until", TIME, "the end, at most 420 days later (default: 28)"),
+    )
+    these = (
+        _query("schedule", TEXT, "only of this one"),
+        _query("all", {"type": "boolean", "default": False}, "also what is over or was taken back"),
+        *PAGING[:2],
+    )
+    asked = {"application/json": {"schema": {"$ref": "#/components/schemas/OverrideAsked"}}}
+    make = {
+        "summary": "one person instead of everybody else for a while; in force at once",
+        "requestBody": {"required": True, "content": asked},
+        "responses": _answers("Override", 400),
+    }
+    end = {"summary": "end an override for good", "parameters": [ID], "responses": _answers("Override", 404)}
+    at = _query("at", TIME, "at that time (default: now)")
+    return {
+        "/api/v1/oncall": _get("who is on call", "OnCallNow", 400, parameters=(at,)),
+        "/api/v1/schedules/{name}/shifts": _get(
+            "the shifts of a span; a gap is one of nobody", "Shifts", 400, 404, parameters=(NAME, *span)
+        ),
+        "/api/v1/overrides": _get("overrides, newest first", "Overrides", 400, parameters=these) | {"post": make},
+        "/api/v1/overrides/{id}": {"delete": end},
+    }
+
+
 def _paths() -> dict[str, Schema]:
     state = _query(
         "state", {"type": "array", "items": _one_of([*State, "open"])}, "only these; `open`: all but resolved"
@@ -195,6 +250,7 @@ def _paths() -> dict[str, Schema]:
         **{f"/api/v1/incidents/{{id}}/{action}": _act(action) for action in ("acknowledge", "escalate", "resolve")},
         "/api/v1/calls": _get("calls, newest first", "Calls", 400, parameters=PAGING),
         "/api/v1/status": _get("version, config, health", "Status"),
+        **_oncall_paths(),
     }
 
 

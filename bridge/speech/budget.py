@@ -19,13 +19,23 @@ MOST_CHARACTERS = 1_000_000
 LONGEST_TEXT = 100_000
 
 
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What stands around the words that ask to hang up until they are measured; never spoken, for nobody can guess it."""
+
+    begin: str
+    end: str
+    markup: bool
+
+
 @dataclass(slots=True)
 class Rendering:
-    """One run of one template."""
+    """One run of one template; without `marks` hanging up takes nothing, and what asks for it is not said."""
 
     language: str
     zone: ZoneInfo
     now: datetime
+    marks: Marks | None = None
     steps: int = MOST_STEPS
     characters: int = MOST_CHARACTERS
 

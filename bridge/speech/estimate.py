@@ -5,6 +5,9 @@ lie between 13 and 17); a digit is a word ("7" is "seven"); a character of a scr
 sentence ends with 0.4 s of silence and a comma costs 0.15 s. In markup `<break time>`, `<break strength>` and
 `<Pause length>` count as they say, `<Say loop>` as often as it says, `<Gather timeout>` once, `<Play>` as nothing: its
 length cannot be known here.
+
+Beside it stands the quickest reading: 17 characters a second as they are written, a digit as one, no silence at all.
+Whatever reads faster is no voice that a human could follow, so no call that runs to its end is shorter.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ COMMA_PAUSE = 0.15
 LETTER_SECONDS = 0.3
 SYLLABLE_SECONDS = 0.2
 GATHER_TIMEOUT = 5.0
+QUICKEST_CHARACTERS_PER_SECOND = 17.0
+QUICKEST_SYLLABLE_SECONDS = 0.12
 # Elements of TwiML that hold an address or a number, and no words.
 UNSPOKEN = frozenset({"Play", "Redirect", "Record", "Dial", "Number", "Sip", "Client"})
 BREAKS = {"none": 0.0, "x-weak": 0.25, "weak": 0.5, "medium": 0.75, "strong": 1.0, "x-strong": 1.25}
@@ -38,10 +43,25 @@ def seconds_of_text(text: str, language: str) -> float:
     return _spoken(text, words_of(language))
 
 
-def seconds_of_markup(markup: str, language: str) -> float:
-    """Seconds to speak TwiML or SSML. Raises MarkupError if it is not well-formed."""
+def seconds_of_markup(markup: str, language: str, until: str = "") -> float:
+    """Seconds to speak TwiML or SSML, or its beginning `until` a processing instruction of that name.
+
+    Raises MarkupError if it is not well-formed.
+    """
     words = words_of(language)
-    return sum(_element(element, words) for element in elements(markup))
+    return sum(_element(element, words) for element in elements(markup, until))
+
+
+def quickest_of_text(text: str) -> float:
+    """Seconds of plain text in the quickest voice."""
+    flat = " ".join(text.split())
+    syllables = len(_SYLLABLE.findall(flat))
+    return (len(flat) - syllables) / QUICKEST_CHARACTERS_PER_SECOND + syllables * QUICKEST_SYLLABLE_SECONDS
+
+
+def quickest_of_markup(markup: str) -> float:
+    """Seconds of TwiML or SSML in the quickest voice of a gateway that leaves out every pause. Raises MarkupError."""
+    return sum(quickest_of_text(element.text) for element in elements(markup) if element.name not in UNSPOKEN)
 
 
 def _element(element: Element, words: Words) -> float:
@@ -50,10 +70,12 @@ def _element(element: Element, words: Words) -> float:
     if element.name == "Pause":
         return _number(element.attributes.get("length", ""), 1.0)
     if element.name == "Gather":
-        return _number(element.attributes.get("timeout", ""), GATHER_TIMEOUT) + _spoken(element.text, words)
+        waits = _number(element.attributes.get("timeout", ""), GATHER_TIMEOUT) if element.closed else 0.0
+        return waits + _spoken(element.text, words)
     if element.name in UNSPOKEN:
         return 0.0
-    times = _number(element.attributes.get("loop", ""), 1.0) if element.name == "Say" else 1.0
+    looped = element.name == "Say" and element.closed
+    times = _number(element.attributes.get("loop", ""), 1.0) if looped else 1.0
     return _spoken(element.text, words) * max(times, 1.0)
 
 

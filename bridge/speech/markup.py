@@ -16,15 +16,23 @@ class MarkupError(ValueError):
 
 @dataclass(slots=True)
 class Element:
-    """One element with the text directly inside it."""
+    """One element with the text directly inside it; `closed`: its end was read too."""
 
     name: str
     attributes: dict[str, str]
     text: str = ""
+    closed: bool = False
 
 
-def elements(markup: str) -> list[Element]:
-    """All elements in the order of their start. Raises MarkupError; a DOCTYPE (and so entities) is an error too."""
+class _Reached(Exception):
+    """The place up to which it was to be read."""
+
+
+def elements(markup: str, until: str = "") -> list[Element]:
+    """All elements in the order of their start, `until` the processing instruction of that name (none: to the end).
+
+    Raises MarkupError; a DOCTYPE (and so entities) is an error too.
+    """
     found: list[Element] = []
     stack: list[Element] = []
 
@@ -35,16 +43,26 @@ def elements(markup: str) -> list[Element]:
     def text(characters: str) -> None:
         stack[-1].text += characters
 
+    def end(_: str) -> None:
+        stack.pop().closed = True
+
+    def instruction(target: str, _: str) -> None:
+        if target == until:
+            raise _Reached
+
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler = start
-    parser.EndElementHandler = lambda _: stack.pop()
+    parser.EndElementHandler = end
     parser.CharacterDataHandler = text
+    parser.ProcessingInstructionHandler = instruction
     parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
         parser.Parse(markup.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
         raise MarkupError(f"not well-formed: {error}") from None
+    except _Reached:
+        pass  # the rest was not asked for
     return found
 
 

@@ -18,7 +18,7 @@ from jinja2.exceptions import SecurityError, TemplateNotFound
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bridge.speech import tell
 from bridge.speech.budget import LONGEST_TEXT, RENDERING, short
@@ -267,6 +267,17 @@ def within(value: object, text: object) -> bool:
     return set(text_of(value).lower().split()) <= set(text_of(text).lower().replace(".", " ").replace(",", " ").split())
 
 
+def _hang_up_now(value: object) -> str:
+    """The words that ask the listener to hang up, marked so that they can be timed; "" where hanging up takes nothing."""
+    marks = RENDERING.get().marks
+    if marks is None:
+        return ""
+    text = text_of(value)
+    if marks.markup:
+        return Markup(marks.begin) + escape(text) + Markup(marks.end)  # noqa: S704 - marks are our own
+    return f"{marks.begin}{text}{marks.end}"
+
+
 SPEECH_FILTERS: dict[str, Callable[..., Any]] = {
     "say": _say,
     "speak": _say,
@@ -279,4 +290,5 @@ SPEECH_FILTERS: dict[str, Callable[..., Any]] = {
     "sentence": _sentence,
     "unended": _unended,
     "first_up": _first_up,
+    "hang_up_now": _hang_up_now,
 }

@@ -21,6 +21,10 @@ PLACES = (
 SUMMARIES = ("summary", "title", "message", "description")
 
 
+# From and until, in seconds from being answered.
+Window = tuple[float, float]
+
+
 class Kind(StrEnum):
     """How the gateway is to read it: plain text, TwiML (`xml=1`), or SSML."""
 
@@ -48,6 +52,7 @@ class Speech:
     `seconds` is an estimate (bridge.speech.estimate); `template` is the file that was used, "" if there was none;
     `fallback` says that the plain sentence had to stand in, and `problem` why, with file and line. A `problem` without
     `fallback` means that the template's own text was cut to fit. `told` of `total` incidents are told in words.
+    `window`: between which seconds of being answered hanging up takes the call (bridge.speech.window); None: never.
     """
 
     text: str
@@ -59,6 +64,7 @@ class Speech:
     problem: str
     told: int
     total: int
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, or_, select, update
 
 from bridge.call import Outcome
 from bridge.database.many import insert_many
@@ -40,16 +40,32 @@ def add_pages(connection: Connection, fresh: Sequence[tuple[Page, str, datetime]
 
 def of_incident(incident: str) -> ColumnElement[bool]:
     """The condition for all pages of one incident."""
+    first, end = _span(incident)
+    return (pages.c.id > first) & (pages.c.id < end)
+
+
+def _span(incident: str) -> tuple[str, str]:
     # A page's id is its incident's id, "-" and a number: all of one incident lie side by side under the primary key.
-    return (pages.c.id > f"{incident}-") & (pages.c.id < f"{incident}.")
+    return f"{incident}-", f"{incident}."
+
+
+# Made once: when a storm is over hundreds of incidents resolve together, and to make a statement takes longer than to
+# run it.
+_UNDER_WAY = (
+    (pages.c.id > bindparam("first"))
+    & (pages.c.id < bindparam("end"))
+    & or_(QUEUED, pages.c.state == literal_column("'calling'"))
+)
+_FIND = select(pages.c.id, pages.c.incident, pages.c.call).where(_UNDER_WAY)
+_DROP = update(pages).where(_UNDER_WAY).values(state="cancelled", outcome="cancelled", ended_at=bindparam("now"))
 
 
 def cancel_pages(connection: Connection, incident: str, now: datetime) -> list[OpenPage]:
     """Drop every page of `incident` that is on its way; returns them as they were."""
-    under_way = of_incident(incident) & pages.c.state.in_(("queued", "calling"))
-    rows = connection.execute(select(pages.c.id, pages.c.incident, pages.c.call).where(under_way)).all()
+    first, end = _span(incident)
+    rows = connection.execute(_FIND, {"first": first, "end": end}).all()
     if rows:
-        connection.execute(update(pages).where(under_way).values(state="cancelled", outcome="cancelled", ended_at=now))
+        connection.execute(_DROP, {"first": first, "end": end, "now": now})
     return [OpenPage(*row) for row in rows]
 
 

@@ -15,6 +15,8 @@ def test_promtool_is_silent() -> None:
     promtool = require("promtool", "prometheus")
     metrics = Metrics(CollectorRegistry())
     metrics.oncall_people.labels(schedule="primary").set(1)
+    metrics.calendar_unknown_names.labels(schedule="primary").set(0)
+    metrics.calendar_last_success_timestamp_seconds.labels(schedule="primary").set(0)
     body, _ = metrics.exposition("")
 
     checked = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, check=False, timeout=30)
