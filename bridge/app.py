@@ -102,19 +102,28 @@ class App:
             link_secret=self._link_secret,
             started_at=self.clock.now(),
         )
-        async with self._listening(), asyncio.TaskGroup() as tasks:
-            # Stopped in the order of the river: first nobody is let in, then what came in is kept.
-            tasks.create_task(self.dispatch.inbox.run(self.stop, self.clock))
-            tasks.create_task(self.dispatch.run(self.stop))
-            work = tasks.create_task(self.worker.run(self.stop))
+        halt = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            # Stopped in the order of the river: first nobody is let in, then what came in is kept, then the work ends.
+            tasks.create_task(self.dispatch.inbox.run(halt, self.clock))
+            tasks.create_task(self.dispatch.run(halt))
+            work = tasks.create_task(self.worker.run(halt))
             calendars = tasks.create_task(self.rota.run())
+            try:
+                await self._open()
+            finally:
+                halt.set()
+                calendars.cancel()
+                tasks.create_task(self._bound(work))
+
+    async def _open(self) -> None:
+        """Let people in until `stop`."""
+        async with self._listening():
             self.doors.ready = True
             self.started.set()
             await self.stop.wait()
             log.info("stopping")
             self.doors.ready = False
-            calendars.cancel()
-            tasks.create_task(self._bound(work))
 
     async def _bound(self, work: asyncio.Task[None]) -> None:
         """Whatever is under way at the gateway may end; what does not end in time is looked up after the next start."""

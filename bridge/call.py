@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -93,7 +94,8 @@ class Call:
 
     `id` is ours (sent as foreign_id where the dialect has it), `gateway_id` the gateway's. `tries` counts requests
     whose answer said that nobody was called, `asked_again` whether it was requested again after an uncertain answer.
-    Durations in seconds, `cost` in euro.
+    Durations in seconds, `cost` in euro. Hanging up takes it from `window_from` to `window_until` seconds after it was
+    answered; None: never.
     """
 
     id: str
@@ -106,6 +108,8 @@ class Call:
     template: str = ""
     text: str = ""
     speech_seconds: float = 0.0
+    window_from: float | None = None
+    window_until: float | None = None
     requested_at: datetime | None = None
     placed_at: datetime | None = None
     ringing_at: datetime | None = None
@@ -128,7 +132,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When a call by itself acknowledges; `answer` zero: never by being answered."""
+    """When a call by itself acknowledges; `answer` zero: never by being answered. `hang_up`: within the call's window."""
 
     answer: timedelta = timedelta(0)
     hang_up: bool = False
@@ -153,10 +157,18 @@ def end(call: Call, outcome: Outcome, now: datetime, reason: str = "") -> Call:
 
 
 def taken(call: Call, rules: Rules) -> By | None:
-    """By what the ended call acknowledged by itself, if it did."""
-    if call.outcome is not Outcome.ANSWERED or not rules.answer:
+    """By what the ended call acknowledged by itself, if it did: by being answered for long, or by its end."""
+    if call.outcome is not Outcome.ANSWERED:
         return None
-    return By.ANSWER if (call.duration or 0.0) >= rules.answer.total_seconds() else None
+    if rules.answer and (call.duration or 0.0) >= rules.answer.total_seconds():
+        return By.ANSWER
+    return By.HANG_UP if rules.hang_up and _in_window(call) else None
+
+
+def _in_window(call: Call) -> bool:
+    if call.duration is None or call.window_from is None or call.window_until is None:
+        return False
+    return call.window_from <= call.duration <= call.window_until
 
 
 def _ended(call: Call, report: Report, now: datetime) -> Call:
@@ -173,6 +185,9 @@ def _ended(call: Call, report: Report, now: datetime) -> Call:
         answered_at=answered_at if outcome is Outcome.ANSWERED else None,
         ended_at=now,
         due_at=None,
+        # Reports may be late: the time between them says how long it was, but not to the second.
+        window_from=call.window_from if _possible(report.duration) is not None else None,
+        window_until=call.window_until if _possible(report.duration) is not None else None,
         duration=talk,
         cost=cost(report),
         reason="",
@@ -222,6 +237,31 @@ def cost(report: Report) -> float | None:
 def _possible(number: float | None) -> float | None:
     """A stranger's number of seconds or euro if it can be true, else None: an infinite one would break the counters."""
     return number if number is not None and 0 <= number <= MOST else None
+
+
+# What real/estimated can be of a call that ran to its end: more is no voice, less was ended by a human.
+PLAUSIBLE = (0.65, 1.6)
+PACES = (0.7, 1.4)
+FEWEST_MEASURED = 3
+# As many calls as are looked back upon, and how alike those are that ran to their end.
+MOST_MEASURED = 50
+ALIKE = 0.9
+
+
+def pace(measured: Sequence[tuple[float, float]]) -> float:
+    """How slow the gateway's voice is against the estimate, 0.7 to 1.4; 1.0 as long as too little is known.
+
+    `measured`: estimated and real seconds of calls that were answered. Nobody stays longer than the text, so the
+    longest that are alike (three at least, within a tenth) ran to their end; the median of these is the pace.
+    """
+    least, most = PLAUSIBLE
+    ratios = sorted((real / estimated for estimated, real in measured if estimated > 0), reverse=True)
+    known = [ratio for ratio in ratios if least <= ratio <= most]
+    for first, longest in enumerate(known):
+        alike = [ratio for ratio in known[first:] if ratio >= longest * ALIKE]
+        if len(alike) >= FEWEST_MEASURED:
+            return min(max(statistics.median(alike), PACES[0]), PACES[1])
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, func, select
+from sqlalchemy import Connection, Engine, create_engine, func, select
+from sqlalchemy.pool import StaticPool
 
 from bridge.alert import Alert, AlertStatus, Source, Stream
 from bridge.call import Call
@@ -27,14 +30,20 @@ NUMBER = "+491701234567"
 _serial = count()
 
 
+@cache
+def _engine() -> Engine:
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    metadata.create_all(engine)
+    atexit.register(engine.dispose)
+    return engine
+
+
 @contextmanager
 def in_memory() -> Iterator[Connection]:
-    """A connection to an empty database that is gone afterwards."""
-    engine = create_engine("sqlite://")
-    with engine.connect() as connection:
-        metadata.create_all(connection)
+    """A connection to an empty database; what is written is rolled back at the end."""
+    with _engine().connect() as connection:
         yield connection
-    engine.dispose()
+        connection.rollback()
 
 
 def a_stream(key: str = "") -> Stream:

@@ -150,8 +150,8 @@ def test_file_calendars_for_the_commands(tmp_path: Path) -> None:
 def test_file_calendars_that_cannot_be_read(tmp_path: Path) -> None:
     """A broken calendar is one warning, a missing one is not told twice, and one at a URL is said not to be read."""
     (tmp_path / "broken.ics").write_text("BEGIN:VCALENDAR\nnonsense")
-    parts = ("night: {ical: {file: broken.ics}}", "gone: {ical: {file: gone.ics}}", 'net: {ical: {url: "https://c.test/4711"}}')
-    plain = loaded(tmp_path, ", ".join(parts))
+    files = "night: {ical: {file: broken.ics}}, gone: {ical: {file: gone.ics}}"
+    plain = loaded(tmp_path, f'{files}, net: {{ical: {{url: "https://c.test/4711"}}}}')
     filled = with_file_calendars(plain, NOW)
     (told,) = filled.warnings[len(plain.warnings) :]
     assert told.where == "schedules.night.ical"
@@ -223,13 +223,14 @@ def rotations(*active: str) -> str:
 
 
 def test_gaps_are_told_with_their_place(tmp_path: Path) -> None:
-    """Five gaps of a schedule that is called, and how many more; of one that nobody calls one line; none where none is."""
+    """Five gaps of a schedule that is called, and how many more; of one that nobody calls one line; else none."""
     day = rotations(", active_time_intervals: [work]")
     plain = loaded(tmp_path, f"night: {day}, spare: {day}, full: {rotations()}", CONFIG + WORK)
     told = list(doubts(plain, NOW))
     assert [where for where, _ in told] == ["schedules.night"] * 6 + ["schedules.spare"]
     assert told[0][1] == (
-        "nobody is on call from Mon 2026-11-23 23:00 to Tue 2026-11-24 08:00 Europe/Berlin; the next step is called at once"
+        "nobody is on call from Mon 2026-11-23 23:00 to Tue 2026-11-24 08:00 Europe/Berlin;"
+        " the next step is called at once"
     )
     assert told[4][1].startswith("nobody is on call from Fri 2026-11-27 18:00 to Mon 2026-11-30 08:00")
     # A working day each between them: as many gaps as there are working days in the span, and the first night.
@@ -275,11 +276,14 @@ def test_the_present_shift_is_whole() -> None:
     assert (shift.starts, shift.ends) == (utc("2026-01-05 08:00"), utc("2027-12-06 08:00"))
 
 
+OVERRIDES = st.tuples(st.integers(-90, 90), st.integers(1, 60), st.sampled_from(["alice", "dave"]))
+
+
 @settings(max_examples=60)
 @given(
     people=st.lists(st.sampled_from(["alice", "bob", "carol"]), min_size=1, max_size=4),
     every=st.sampled_from(["1h", "7h", "1d", "3d", "1w", "9w"]),
-    overrides=st.lists(st.tuples(st.integers(-90, 90), st.integers(1, 60), st.sampled_from(["alice", "dave"])), max_size=4),
+    overrides=st.lists(OVERRIDES, max_size=4),
     hours=st.integers(-2000, 2000),
 )
 def test_the_present_shift_is_the_one_of_a_long_span(
@@ -361,7 +365,6 @@ def test_a_calendar_has_one_copy() -> None:
 def test_nothing_shows_a_calendars_content() -> None:
     """The repr of what is known of a calendar holds neither its address nor its events."""
     secret = b"4711"
-    shown = repr(
-        (Fetched(secret), copies.Copy(secret, NOW), Calendar(Ical(None, "http://c.test/4711", HOUR), NOW, Fetched(secret)))
-    )
+    known = Calendar(Ical(None, "http://c.test/4711", HOUR), NOW, Fetched(secret))
+    shown = repr((Fetched(secret), copies.Copy(secret, NOW), known))
     assert "4711" not in shown

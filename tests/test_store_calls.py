@@ -200,7 +200,7 @@ def test_old_calls_are_forgotten(connection: Connection) -> None:
     story.write(connection, [Entry(NOW, "acknowledged", "i", call=old)])
     for minutes in (1, 2, 3):
         store.keep_stray(connection, Report(CallStatus.RINGING), NOW + minutes * MINUTE)
-    store.forget_before(connection, NOW + 2 * MINUTE)
+    store.forget_before(connection, NOW + 2 * MINUTE, 100)
     assert set(connection.execute(select(calls.c.id)).scalars()) == {live, young}
     left = [
         tuple(row) for row in connection.execute(select(journal.c.call, journal.c.incident).order_by(journal.c.seq))

@@ -87,12 +87,18 @@ def load(path: Path, now: datetime) -> Config:
     What is doubtful of its calendars is said on stderr: who is called may hang on it.
     """
     loaded = with_file_calendars(config.load(path), now, AHEAD)
+    for doubt in calendar_doubts(loaded):
+        print(doubt, file=sys.stderr)
+    return loaded
+
+
+def calendar_doubts(loaded: Config) -> Iterator[str]:
+    """What may be wrong with who is on call by a calendar, a line each."""
     for warning in loaded.warnings:
         if ".ical" in warning.where:
-            print(warning, file=sys.stderr)
+            yield str(warning)
     for where, what in not_read(loaded):
-        print(f"{path}: {where}: {what}", file=sys.stderr)
-    return loaded
+        yield f"{loaded.path}: {where}: {what}"
 
 
 def _answers(text: str, loaded: Config) -> Answers:

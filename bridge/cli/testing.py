@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from bridge import config
-from bridge.cli.explain import AHEAD
+from bridge.cli.explain import AHEAD, calendar_doubts
 from bridge.cli.rules import Expectation, Rule, Rules, read_rules
 from bridge.cli.words import Commands, add_command
 from bridge.config import Config
 from bridge.errors import ConfigError, Fault
 from bridge.rehearsal import Answers, AnswersError, Rehearsal, Scene, make_answers, parse_answers, rehearse, scene_of
 from bridge.rota import with_file_calendars
+from bridge.schedule import Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +70,22 @@ def _rehearsed(rules: Rules) -> Iterator[tuple[int, Rehearsal]]:
     loaded = config.load(rules.config)
     groups = [rules.group(number) for number in range(len(rules.tests))]
     answers = [_answers(rules, number, loaded) for number in range(len(rules.tests))]
-    usual = scene_of(loaded)
+    usual, doubts = scene_of(loaded), dict[str, None]()
     for number, rule in enumerate(rules.tests):
-        scene = _on_the_day(usual, loaded, rule.at)
+        scene = _on_the_day(usual, loaded, rule.at, doubts)
         yield number, rehearse(scene, groups[number], rule.at, answers[number])
+    for doubt in doubts:
+        print(doubt, file=sys.stderr)
 
 
-def _on_the_day(usual: Scene, loaded: Config, now: datetime) -> Scene:
-    """The scene with its calendar files read around `now`, where it has any."""
+def _on_the_day(usual: Scene, loaded: Config, now: datetime, doubts: dict[str, None]) -> Scene:
+    """The scene with its calendar files read around `now`, where it has any; what is doubtful of them is put down."""
     if all(schedule.ical is None for schedule in loaded.schedules.values()):
         return usual
-    return scene_of(with_file_calendars(loaded, now, AHEAD))
+    filled = with_file_calendars(loaded, now, AHEAD)
+    doubts.update(dict.fromkeys(calendar_doubts(filled)))
+    world = replace(usual.world, roster=Roster(filled.people, filled.schedules))
+    return replace(usual, world=world, schedules=filled.schedules)
 
 
 def _answers(rules: Rules, number: int, loaded: Config) -> Answers:

@@ -177,6 +177,8 @@ calls = Table(
     Column("template", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("speech_seconds", Float, nullable=False),
+    Column("window_from", Float),
+    Column("window_until", Float),
     Column("created_at", Instant, nullable=False),
     Column("requested_at", Instant),
     Column("placed_at", Instant),

@@ -277,7 +277,7 @@ class Dispatch:
         before = self._clock.now() - self.world.retention
 
         def old(connection: Connection) -> int:
-            calls.forget_before(connection, before)
+            calls.forget_before(connection, before, FORGET_AT_ONCE)
             gone = incidents.forget_before(connection, before, FORGET_AT_ONCE)
             return gone + inbox.forget_before(connection, before, FORGET_AT_ONCE)
 

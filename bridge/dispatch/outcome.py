@@ -9,7 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.alert import Alert
-from bridge.call import Call, CallState, Outcome, Rate, Report, allowed_at, end, pause_after, settle, taken
+from bridge.call import (
+    MOST_MEASURED,
+    By,
+    Call,
+    CallState,
+    Outcome,
+    Rate,
+    Report,
+    allowed_at,
+    end,
+    pace,
+    pause_after,
+    settle,
+    taken,
+)
 from bridge.dispatch.ledger import Ledger
 from bridge.errors import GatewayError
 from bridge.escalation import PageEnded, Verdict
@@ -105,15 +119,27 @@ def _worded(ledger: Ledger, call: Call, snapshots: Policies) -> tuple[Call, bool
     if speech.fallback:
         ledger.effects.count("speech_fallbacks_total")
         ledger.line(Entry(ledger.now, "speech_fallback", call=call.id, who=call.person, note=speech.problem))
+    begins, ends = _window(ledger, speech)
     worded = replace(
         call,
         text=speech.text,
         language=speech.language,
         template=speech.template,
         speech_seconds=speech.seconds,
+        window_from=begins,
+        window_until=ends,
         due_at=ledger.now + 2 * ledger.world.request_timeout + LOOK_UP_AFTER,
     )
     return worded, speech.kind is Kind.XML
+
+
+def _window(ledger: Ledger, speech: Speech) -> tuple[float, float] | tuple[None, None]:
+    """When hanging up takes it, at the pace that the voice has had of late."""
+    if speech.window is None:
+        return None, None
+    factor = pace(calls.measured(ledger.connection, speech.language, MOST_MEASURED))
+    begins, ends = speech.window
+    return begins * factor, ends * factor
 
 
 def speak(ledger: Ledger, call: Call, snapshots: Policies) -> Speech:
@@ -130,6 +156,7 @@ def speak(ledger: Ledger, call: Call, snapshots: Policies) -> Speech:
         now=ledger.now,
         acknowledge_url=world.link(call.id),
         keypress=world.keypress,
+        hang_up=world.rules.hang_up,
     )
 
 
@@ -262,12 +289,17 @@ def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
     ledger.effects.wake = True
     if first:
         _count(ledger, call, ended)
-    by_incident = {incident: page for page, incident, _ in carried}
+    # A page that was dropped says nothing any more; a correction that comes late finds none that still rides.
+    by_incident = {incident: page for page, incident, state in carried if state == "calling" or not first}
     for held in ledger.load(by_incident):
         event = PageEnded(by_incident[held.incident.id], call.person, call.outcome, by)
-        decision = ledger.happen(held, event)
+        decision = ledger.happen(held, event, _hung_up(call) if by is By.HANG_UP else "")
         if by is not None and decision.verdict is Verdict.ACKNOWLEDGED:
             ledger.acknowledged(held, by)
+
+
+def _hung_up(call: Call) -> str:
+    return f"hung up after {call.duration:.0f} s, the window was {call.window_from:.0f} to {call.window_until:.0f} s"
 
 
 def _recent(call: Call, now: datetime) -> bool:

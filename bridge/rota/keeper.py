@@ -99,9 +99,7 @@ class Rota:
         """Read what `config` names and was not known before, so that it comes into force whole. Raises nothing."""
         wanted = {name: schedule for name, schedule in config.schedules.items() if schedule.ical is not None}
         async with asyncio.TaskGroup() as tasks:
-            under_way = {
-                name: tasks.create_task(self._prepared(schedule, config)) for name, schedule in wanted.items()
-            }
+            under_way = {name: tasks.create_task(self._prepared(schedule, config)) for name, schedule in wanted.items()}
         return Prepared(config, {name: task.result() for name, task in under_way.items()})
 
     def adopt(self, prepared: Prepared) -> None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from bridge.alert import parse_time
 from bridge.errors import StoreUnavailable
 from bridge.logs import fields
-from bridge.schedule import CalendarError, Override, Schedule, Shift, ical_of, present, shifts
+from bridge.schedule import CalendarError, Override, Schedule, Shift, ical_of, on_call, present, shifts
 from bridge.schedule.calendars import plain
 from bridge.server.api import BadRequest, NotFound, paging, safely
 from bridge.server.doors import DOORS, Doors
@@ -53,14 +53,16 @@ async def oncall(request: web.Request, doors: Doors) -> object:
     at = _time(request, "at") or doors.clock.now()
     # Around it too, for the bounds of the shifts.
     schedules = await _schedules(doors, at - timedelta(days=2), at + timedelta(days=31))
-    found = await asyncio.to_thread(lambda: {name: present(one, at) for name, one in schedules.items()})
-    return {"at": at, "oncall": [_present(name, under_way) for name, under_way in found.items()]}
+    found = await asyncio.to_thread(lambda: [_present(one, at) for one in schedules.values()])
+    return {"at": at, "oncall": found}
 
 
-def _present(name: str, under_way: tuple[Shift, ...]) -> dict[str, object]:
+def _present(schedule: Schedule, at: datetime) -> dict[str, object]:
+    under_way = present(schedule, at)
     return {
-        "schedule": name,
-        "people": list(dict.fromkeys(one.person for one in under_way if one.person is not None)),
+        "schedule": schedule.name,
+        # In the order in which they are called.
+        "people": list(on_call(schedule, at)),
         "from": max(one.starts for one in under_way),
         "until": min(one.ends for one in under_way),
         "because": "; ".join(dict.fromkeys(one.because for one in under_way)),

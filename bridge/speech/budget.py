@@ -21,7 +21,7 @@ LONGEST_TEXT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What stands around the words that ask to hang up until they are measured; never spoken, for nobody can guess it."""
+    """What stands around the words that ask to hang up until they are timed; never spoken, for nobody can guess it."""
 
     begin: str
     end: str

@@ -6,8 +6,8 @@ sentence ends with 0.4 s of silence and a comma costs 0.15 s. In markup `<break 
 `<Pause length>` count as they say, `<Say loop>` as often as it says, `<Gather timeout>` once, `<Play>` as nothing: its
 length cannot be known here.
 
-Beside it stands the quickest reading: 17 characters a second as they are written, a digit as one, no silence at all.
-Whatever reads faster is no voice that a human could follow, so no call that runs to its end is shorter.
+Beside it stands the quickest reading: 16 characters a second as they are written, a digit as one, no silence at all:
+two thirds of the estimate, more or less. No call that runs to its end is shorter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COMMA_PAUSE = 0.15
 LETTER_SECONDS = 0.3
 SYLLABLE_SECONDS = 0.2
 GATHER_TIMEOUT = 5.0
-QUICKEST_CHARACTERS_PER_SECOND = 17.0
+QUICKEST_CHARACTERS_PER_SECOND = 16.0
 QUICKEST_SYLLABLE_SECONDS = 0.12
 # Elements of TwiML that hold an address or a number, and no words.
 UNSPOKEN = frozenset({"Play", "Redirect", "Record", "Dial", "Number", "Sip", "Client"})
@@ -60,8 +60,13 @@ def quickest_of_text(text: str) -> float:
 
 
 def quickest_of_markup(markup: str) -> float:
-    """Seconds of TwiML or SSML in the quickest voice of a gateway that leaves out every pause. Raises MarkupError."""
-    return sum(quickest_of_text(element.text) for element in elements(markup) if element.name not in UNSPOKEN)
+    """Seconds of TwiML or SSML in the quickest voice, with the breaks of SSML alone: whether the gateway keeps those of
+    TwiML is not documented. Raises MarkupError."""
+    return sum(_quickest(element) for element in elements(markup) if element.name not in UNSPOKEN)
+
+
+def _quickest(element: Element) -> float:
+    return _break(element) if element.name == "break" else quickest_of_text(element.text)
 
 
 def _element(element: Element, words: Words) -> float:

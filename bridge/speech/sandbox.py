@@ -268,7 +268,7 @@ def within(value: object, text: object) -> bool:
 
 
 def _hang_up_now(value: object) -> str:
-    """The words that ask the listener to hang up, marked so that they can be timed; "" where hanging up takes nothing."""
+    """The words that ask the listener to hang up, marked to be timed; "" where hanging up takes nothing."""
     marks = RENDERING.get().marks
     if marks is None:
         return ""

@@ -5,62 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from jinja2.exceptions import TemplateError
 
-from bridge.alert import Alert, AlertStatus
-from bridge.speech.budget import RENDERING, Rendering
-from bridge.speech.clean import legal, plain
+from bridge.speech.budget import RENDERING, Marks, Rendering
+from bridge.speech.clean import legal
 from bridge.speech.cut import cut
-from bridge.speech.estimate import seconds_of_markup, seconds_of_text
+from bridge.speech.estimate import seconds_of_text
+from bridge.speech.heard import Heard, new_marks, read_markup, read_text
 from bridge.speech.languages import base_of, whole_tag, words_of
 from bridge.speech.library import File, Library, read_library, shipped_templates, valid_name
-from bridge.speech.markup import MarkupError, check_markup
+from bridge.speech.occasion import SAMPLE_TIME, Occasion, context_of, sample
 from bridge.speech.plain import plain_sentence
 from bridge.speech.sandbox import Sandbox
-from bridge.speech.tell import tally
-from bridge.speech.values import Kind, Limits, Speech, Subject, worst_first
-from bridge.speech.view import MOST_ALERTS, MOST_SUBJECTS, SubjectView, view_of
+from bridge.speech.values import Kind, Limits, Speech, Subject, Window, worst_first
+from bridge.speech.view import MOST_ALERTS, MOST_SUBJECTS
+from bridge.speech.window import roomy, window_of
 
 # The shipped templates without a language in their name are written in it.
 SHIPPED_LANGUAGE = "en-US"
 # More incidents than that are not said twice: there is no time, and trying would cost some.
 FEW = 8
-SAMPLE_TIME = datetime(2026, 1, 1, 3, 5, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Occasion:
-    """What stays the same while one call is put into words; `telling` is worst first and bounded."""
-
-    file: File
-    language: str
-    zone: ZoneInfo
-    now: datetime
-    person: str
-    telling: tuple[Subject, ...]
-    total: int
-    acknowledge_url: str
-    keypress: bool
-    views: dict[tuple[int, int], SubjectView]
-
-    def view(self, index: int, alerts: int) -> SubjectView:
-        """One incident with its worst alerts, made when it is first told."""
-        if (index, alerts) not in self.views:
-            self.views[index, alerts] = view_of(self.telling[index], alerts)
-        return self.views[index, alerts]
+# How often it is said again, whole or in one line, for a mailbox to outlast whoever hangs up when asked to.
+MOST_REPEATS = 6
+MOST_REMINDERS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """One try: `told` incidents with their `alerts` worst alerts, said twice or not."""
+    """One try: `told` incidents, some of their alerts, said again some times; `asks`: to hang up, within the `window`.
+
+    `usable`: it has a window if it was to have one; `enough`: there is nothing to gain by saying it once more.
+    """
 
     text: str
     told: int
+    repeats: int
     seconds: float
+    window: Window | None
+    asks: bool
+    usable: bool
+    enough: bool
 
 
 class _Failed(Exception):
@@ -96,12 +84,14 @@ class Speaker:
         now: datetime,
         acknowledge_url: str = "",
         keypress: bool = False,
+        hang_up: bool = False,
     ) -> Speech:
         """What the phone says to `person` of `subjects`: within the limits and, as markup, well-formed. Never raises.
 
         `total` incidents belong to the call (at least as many as `subjects`). Told are as many as fit, the most severe
-        first, and said twice where there is time. A template that cannot be used gives the plain sentence, with
-        `fallback` and the `problem`.
+        first, and said twice where there is time. With `hang_up` the listener is asked to hang up, where that can be
+        told from a mailbox (`Speech.window`): rather fewer incidents are told. A template that cannot be used gives
+        the plain sentence, with `fallback` and the `problem`.
         """
         total = max(total, len(subjects))
         file = self._library.find(template, language)
@@ -109,7 +99,7 @@ class Speaker:
             return self._fallback(
                 subjects, total, language, keypress, f"there is no template {self._named(template)}", ""
             )
-        occasion = _Occasion(
+        occasion = Occasion(
             file=file,
             language=self._language(file, language),
             zone=timezone,
@@ -119,6 +109,7 @@ class Speaker:
             total=total,
             acknowledge_url=acknowledge_url,
             keypress=keypress,
+            hang_up=hang_up,
             views={},
         )
         try:
@@ -138,6 +129,10 @@ class Speaker:
             return (*folder_faults, f"there is no template {self._named(template)}")
         return (*folder_faults, *filter(None, map(self._fault, files)))
 
+    def doubts(self, template: str) -> tuple[str, ...]:
+        """The files of a template by which hanging up cannot take a call: `file: why`, one line each."""
+        return tuple(filter(None, map(self._doubt, self._library.variants(template))))
+
     def _named(self, template: str) -> str:
         if not valid_name(template):
             return f'"{template[:80]}": a name is letters, digits, "-", "_" and single dots'
@@ -145,23 +140,39 @@ class Speaker:
         return f'"{template}" in {folders}; there are: {", ".join(self._library.known()) or "none"}'
 
     def _fault(self, file: File) -> str:
-        occasion = _Occasion(
+        try:
+            for hang_up in (False, True):
+                self._draft(self._rehearsal(file, hang_up), 1, MOST_ALERTS, 1)
+        except _Failed as error:
+            return str(error)
+        return ""
+
+    def _doubt(self, file: File) -> str:
+        try:
+            draft = self._to_take(self._rehearsal(file, hang_up=True), 1, MOST_ALERTS)
+        except _Failed:
+            return ""  # that is a fault, and told as such
+        if not draft.asks:
+            return f"{file.path}: has no words with the filter hang_up_now: hanging up cannot take it"
+        if draft.window is None:
+            problem = "says too little after hang_up_now: hanging up cannot take it; say the message `repeats` times"
+            return f"{file.path}: {problem}"
+        return ""
+
+    def _rehearsal(self, file: File, hang_up: bool) -> Occasion:
+        return Occasion(
             file=file,
             language=self._language(file, file.language or SHIPPED_LANGUAGE),
             zone=ZoneInfo("UTC"),
             now=SAMPLE_TIME,
             person="Alice",
-            telling=(_sample(),),
+            telling=(sample(),),
             total=2,
             acknowledge_url="https://localhost/webhook/keypress/sample",
             keypress=True,
+            hang_up=hang_up,
             views={},
         )
-        try:
-            self._draft(occasion, 1, MOST_ALERTS, twice=True)
-        except _Failed as error:
-            return str(error)
-        return ""
 
     def _language(self, file: File, language: str) -> str:
         """The language that will really be spoken: a shipped template without one in its name is English."""
@@ -171,18 +182,52 @@ class Speaker:
 
     # --- fitting -------------------------------------------------------------------------------------------------
 
-    def _fitted(self, occasion: _Occasion) -> Speech:
-        """The richest draft within the limits: all incidents twice, all once, fewer, fewer alerts of the worst."""
+    def _fitted(self, occasion: Occasion) -> Speech:
+        """The richest draft within the limits: one that can be taken, else all incidents twice, all once, or fewer."""
+        if occasion.hang_up:
+            best = self._richest(occasion, self._to_take)
+            if best:
+                return self._speech(occasion, best)
+            # Nobody is asked to do what would not be understood.
+            occasion = replace(occasion, hang_up=False)
         everything = len(occasion.telling)
-        twice = self._draft(occasion, everything, MOST_ALERTS, True) if everything <= FEW else None
+        twice = self._draft(occasion, everything, MOST_ALERTS, 1) if everything <= FEW else None
         if twice and self._fits(twice):
             return self._speech(occasion, twice)
-        best = self._most(lambda told: self._draft(occasion, told, MOST_ALERTS, False), everything)
-        if best:
-            return self._speech(occasion, best)
+        best = self._richest(occasion, self._once)
+        return self._speech(occasion, best) if best else self._shortened(occasion)
+
+    def _richest(self, occasion: Occasion, draft: Callable[[Occasion, int, int], _Draft]) -> _Draft | None:
+        """The draft with as many incidents as fit, or with one and as many of its alerts; None if nothing fits."""
+        everything = len(occasion.telling)
+        best = self._most(lambda told: draft(occasion, told, MOST_ALERTS), everything)
         worst = min(everything, 1)
-        fewer = self._most(lambda alerts: self._draft(occasion, worst, alerts, False), MOST_ALERTS - 1)
-        return self._speech(occasion, fewer) if fewer else self._shortened(occasion)
+        return best or self._most(lambda alerts: draft(occasion, worst, alerts), MOST_ALERTS - 1)
+
+    def _once(self, occasion: Occasion, told: int, alerts: int) -> _Draft:
+        return self._draft(occasion, told, alerts, 0)
+
+    def _to_take(self, occasion: Occasion, told: int, alerts: int) -> _Draft:
+        """As often as it takes for a mailbox to outlast whoever hangs up when asked to: whole, then in one line."""
+        best = self._draft(occasion, told, alerts, 1)
+        for repeats in range(2, MOST_REPEATS + 1):
+            longer = self._longer(best, occasion, told, alerts, repeats, 0)
+            if longer is best:
+                break
+            best = longer
+        for reminders in range(1, MOST_REMINDERS + 1):
+            longer = self._longer(best, occasion, told, alerts, best.repeats, reminders)
+            if longer is best:
+                break
+            best = longer
+        return best
+
+    def _longer(self, best: _Draft, occasion: Occasion, told: int, alerts: int, repeats: int, reminders: int) -> _Draft:
+        """The longer draft where it is needed and possible, else the best so far."""
+        if best.enough or not best.asks:
+            return best
+        longer = self._draft(occasion, told, alerts, repeats, reminders)
+        return longer if longer.text != best.text and self._within(longer) else best
 
     def _most(self, draft_of: Callable[[int], _Draft], most: int) -> _Draft | None:
         """The draft of the largest number from 1 to `most` that fits; None if not even that of 1 does.
@@ -201,14 +246,17 @@ class Speaker:
         return best
 
     def _fits(self, draft: _Draft) -> bool:
+        return draft.usable and self._within(draft)
+
+    def _within(self, draft: _Draft) -> bool:
         return draft.seconds <= self._limits.seconds and self._short_enough(draft.text)
 
     def _short_enough(self, text: str) -> bool:
         return len(text.encode("utf-8", "replace")) <= self._limits.characters
 
-    def _shortened(self, occasion: _Occasion) -> Speech:
+    def _shortened(self, occasion: Occasion) -> Speech:
         """Even one alert is too long: plain text is cut at a sentence; markup cannot be cut, so it is given up."""
-        draft = self._draft(occasion, min(len(occasion.telling), 1), 1, False)
+        draft = self._draft(occasion, min(len(occasion.telling), 1), 1, 0)
         problem = (
             f"{occasion.file.path}: {draft.seconds:.0f} s and {len(draft.text)} characters for one alert are too long"
         )
@@ -224,10 +272,19 @@ class Speaker:
         limit = self._limits.seconds
         return cut(text, lambda part: self._short_enough(part) and seconds_of_text(part, language) <= limit)
 
-    def _speech(self, occasion: _Occasion, draft: _Draft) -> Speech:
+    def _speech(self, occasion: Occasion, draft: _Draft) -> Speech:
         file = occasion.file
         return Speech(
-            draft.text, file.kind, occasion.language, draft.seconds, file.name, False, "", draft.told, occasion.total
+            text=draft.text,
+            kind=file.kind,
+            language=occasion.language,
+            seconds=draft.seconds,
+            template=file.name,
+            fallback=False,
+            problem="",
+            told=draft.told,
+            total=occasion.total,
+            window=draft.window,
         )
 
     def _fallback(
@@ -240,19 +297,20 @@ class Speaker:
 
     # --- rendering -----------------------------------------------------------------------------------------------
 
-    def _draft(self, occasion: _Occasion, told: int, alerts: int, twice: bool) -> _Draft:
+    def _draft(self, occasion: Occasion, told: int, alerts: int, repeats: int, reminders: int = 0) -> _Draft:
         """Render once. Raises _Failed with the place in the template."""
         file = occasion.file
-        rendering = Rendering(occasion.language, occasion.zone, occasion.now)
+        marks = new_marks(file.kind) if occasion.hang_up else None
+        rendering = Rendering(occasion.language, occasion.zone, occasion.now, marks)
         token = RENDERING.set(rendering)
         try:
-            raw = self._render(file.name, _context(occasion, told, alerts, twice))
-            text, seconds = self._read_back(file.kind, raw, occasion.language)
+            raw = self._render(file.name, context_of(occasion, told, alerts, repeats, reminders))
+            heard = self._read_back(file.kind, raw, occasion.language, marks)
         except Exception as error:  # templates raise whatever they like; _Failed says where
             raise _Failed(f"{self._place(file, error)}: {_sentence_of(error)}") from None
         finally:
             RENDERING.reset(token)
-        return _Draft(text, told, seconds)
+        return _drafted(heard, told, repeats, wanted=occasion.hang_up)
 
     def _render(self, name: str, context: Mapping[str, object]) -> str:
         """The text of one template, no longer than is needed to see that it is too long."""
@@ -266,20 +324,13 @@ class Speaker:
                 break
         return "".join(parts)
 
-    def _read_back(self, kind: Kind, raw: str, language: str) -> tuple[str, float]:
+    def _read_back(self, kind: Kind, raw: str, language: str, marks: Marks | None) -> Heard:
         if kind is Kind.TEXT:
-            text = plain(raw, words_of(language).symbols["&"])
-            if not text:
-                raise MarkupError("it says nothing")
-            return text, seconds_of_text(text, language)
+            return read_text(raw, language, marks)
         markup = legal(raw).strip()
         if not self._short_enough(markup):
-            return markup, 0.0  # too long already: perhaps not even whole, so it is not read
-        check_markup(markup, kind)
-        seconds = seconds_of_markup(markup, language)
-        if seconds == 0:
-            raise MarkupError("it says nothing")
-        return markup, seconds
+            return Heard(markup, 0.0)  # too long already: perhaps not even whole, so it is not read
+        return read_markup(markup, kind, language, marks)
 
     def _place(self, file: File, error: Exception) -> str:
         """`file:line` where a template failed: its own place of a syntax error, else the last line that ran."""
@@ -294,44 +345,19 @@ class Speaker:
         return place
 
 
-def _context(occasion: _Occasion, told: int, alerts: int, twice: bool) -> dict[str, object]:
-    """Every name that a template sees (docs/templates.md)."""
-    views = [occasion.view(index, alerts) for index in range(told)]
-    first = views[0] if views else view_of(_nothing(occasion.now))
-    return {
-        "subjects": views,
-        "incidents": views,
-        "total": occasion.total,
-        "more": occasion.total - told,
-        "headline": tally(occasion.telling, occasion.total, occasion.language),
-        "repeat": twice,
-        "person": occasion.person,
-        "language": occasion.language,
-        "now": occasion.now.astimezone(occasion.zone),
-        "acknowledge_url": occasion.acknowledge_url,
-        "keypress": occasion.keypress,
-        "receiver": first.receiver,
-        "status": first.status,
-        "alerts": first.alerts,
-        "firing": first.firing,
-        "resolved": first.resolved,
-        "group_labels": first.group_labels,
-        "common_labels": first.common_labels,
-        "common_annotations": first.common_annotations,
-        "external_url": first.external_url,
-    }
-
-
-def _nothing(now: datetime) -> Subject:
-    return Subject("", "", now, "", "", {}, ())
-
-
-def _sample() -> Subject:
-    labels = {"alertname": "DiskFull", "severity": "critical", "instance": "db1:9100"}
-    began = SAMPLE_TIME - timedelta(minutes=5)
-    alert = Alert("0" * 16, AlertStatus.FIRING, labels, {"summary": "The disk is full."}, began, None)
-    return Subject(
-        "sample", "default", SAMPLE_TIME, "callbridge", "http://localhost:9093", {"alertname": "DiskFull"}, (alert,)
+def _drafted(heard: Heard, told: int, repeats: int, *, wanted: bool) -> _Draft:
+    """`wanted`: without a window it cannot be used."""
+    times = heard.times
+    window = window_of(times) if times else None
+    return _Draft(
+        text=heard.text,
+        told=told,
+        repeats=repeats,
+        seconds=heard.seconds,
+        window=window,
+        asks=times is not None,
+        usable=window is not None or not wanted,
+        enough=window is not None and times is not None and roomy(times),
     )
 
 

@@ -109,6 +109,20 @@ def started_since(connection: Connection, since: datetime, number: str | None = 
     return [at for at in connection.execute(query.order_by(calls.c.requested_at)).scalars() if at is not None]
 
 
+def measured(connection: Connection, language: str, limit: int) -> list[tuple[float, float]]:
+    """Estimated and real seconds of the newest calls in `language` that were answered, but for those hung up in time.
+
+    Of the newest ten times `limit` calls, by the index of their requests: never a walk through the whole table.
+    """
+    some = select(calls).where(calls.c.requested_at.is_not(None)).order_by(calls.c.requested_at.desc()).limit(10 * limit)
+    newest = some.subquery()
+    told = (newest.c.outcome == Outcome.ANSWERED.value) & (newest.c.language == language)
+    heard = or_(newest.c.window_until.is_(None), newest.c.duration > newest.c.window_until)
+    query = select(newest.c.speech_seconds, newest.c.duration).where(told, heard, newest.c.duration.is_not(None))
+    rows = connection.execute(query.order_by(newest.c.requested_at.desc()).limit(limit))
+    return [(row.speech_seconds, row.duration) for row in rows]
+
+
 def of_incident(connection: Connection, ids: Iterable[str]) -> list[Call]:
     """The calls with these ids, oldest first."""
     rows = connection.execute(select(calls).where(calls.c.id.in_(list(ids))).order_by(calls.c.created_at))
@@ -131,9 +145,10 @@ def take_strays(connection: Connection, gateway_id: str) -> list[Report]:
     return [_REPORT.decode(row.report) for row in rows]
 
 
-def forget_before(connection: Connection, before: datetime) -> None:
-    """Delete calls that ended, with the lines that are only theirs, and strays that came, before `before`."""
-    for some in chunks(connection.execute(select(calls.c.id).where(calls.c.ended_at < before)).scalars()):
+def forget_before(connection: Connection, before: datetime, limit: int) -> None:
+    """Delete at most `limit` calls that ended before `before`, with the lines that are only theirs, and old strays."""
+    old = select(calls.c.id).where(calls.c.ended_at < before).limit(limit)
+    for some in chunks(connection.execute(old).scalars()):
         connection.execute(delete(journal).where(journal.c.call.in_(some), journal.c.incident.is_(None)))
         connection.execute(delete(calls).where(calls.c.id.in_(some)))
     connection.execute(delete(strays).where(strays.c.received_at < before))

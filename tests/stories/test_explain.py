@@ -158,7 +158,7 @@ async def test_what_is_explained_is_what_happens(tmp_path: Path, capsys: pytest.
         body = json.loads((PAYLOADS / f"{evening.payload}.json").read_bytes())
         assert await it.post("/webhook/alertmanager", body) == 200
         # Far enough that something more would show, and not so far that an acknowledgement ends.
-        await it.passes(hours=2)
+        await it.passes(hours=1)
 
         assert await happened(it) == foretold(told)
         assert await decisions(it) == decided(told)
@@ -207,7 +207,7 @@ def foretold(told: dict[str, Any]) -> list[tuple[object, ...]]:
 
 async def decisions(it: Night) -> dict[str, list[tuple[object, ...]]]:
     """The decisions in the journal of each incident."""
-    found = {}
+    found: dict[str, list[tuple[object, ...]]] = {}
     for listed in await it.incidents():
         incident = await it.get(f"/api/v1/incidents/{listed['id']}")
         found[incident["policy"]] = [

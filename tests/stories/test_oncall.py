@@ -135,7 +135,7 @@ async def test_a_calendar_that_changes_is_taken_after_its_refresh(tmp_path: Path
 
 
 async def test_a_calendar_that_breaks_leaves_the_last_good_one(tmp_path: Path) -> None:
-    """Gone, and then half written: Carol keeps the night, also over a restart; the metric shows since when; then it is mended."""
+    """Gone, then half written: Carol keeps the night, over a restart too; the metric shows since when; then it is mended."""
     file, clock = tmp_path / "night.ics", ManualClock(DUSK)
     file.write_bytes(ics(("carol", *WEEK)))
     async with Simulator(clock) as phones:

@@ -72,6 +72,8 @@ def _calls() -> None:
         sa.Column("template", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("speech_seconds", sa.Float(), nullable=False),
+        sa.Column("window_from", sa.Float(), nullable=True),
+        sa.Column("window_until", sa.Float(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("requested_at", sa.BigInteger(), nullable=True),
         sa.Column("placed_at", sa.BigInteger(), nullable=True),
