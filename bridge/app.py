@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -102,28 +102,28 @@ class App:
             link_secret=self._link_secret,
             started_at=self.clock.now(),
         )
+        # The addresses are bound before any work begins: a second callbridge that cannot listen must not call anybody.
+        async with AsyncExitStack() as doors:
+            await doors.enter_async_context(self._listening())
+            await self._flow(doors)
+
+    async def _flow(self, doors: AsyncExitStack) -> None:
+        """Let the river flow until `stop`; then nobody is let in, what came in is kept, and the work ends."""
         halt = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            # Stopped in the order of the river: first nobody is let in, then what came in is kept, then the work ends.
             tasks.create_task(self.dispatch.inbox.run(halt, self.clock))
             tasks.create_task(self.dispatch.run(halt))
             work = tasks.create_task(self.worker.run(halt))
             calendars = tasks.create_task(self.rota.run())
-            try:
-                await self._open()
-            finally:
-                halt.set()
-                calendars.cancel()
-                tasks.create_task(self._bound(work))
-
-    async def _open(self) -> None:
-        """Let people in until `stop`."""
-        async with self._listening():
             self.doors.ready = True
             self.started.set()
             await self.stop.wait()
             log.info("stopping")
             self.doors.ready = False
+            await doors.aclose()
+            halt.set()
+            calendars.cancel()
+            tasks.create_task(self._bound(work))
 
     async def _bound(self, work: asyncio.Task[None]) -> None:
         """Whatever is under way at the gateway may end; what does not end in time is looked up after the next start."""

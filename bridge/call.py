@@ -132,7 +132,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When a call by itself acknowledges; `answer` zero: never by being answered. `hang_up`: within the call's window."""
+    """When a call by itself acknowledges: answered for `answer` (zero: never); `hang_up`: ended within its window."""
 
     answer: timedelta = timedelta(0)
     hang_up: bool = False
@@ -174,6 +174,8 @@ def _in_window(call: Call) -> bool:
 def _ended(call: Call, report: Report, now: datetime) -> Call:
     outcome = FINAL[report.status]
     talk = _talked(call, report, now) if outcome is Outcome.ANSWERED else None
+    # Reports may be late: the time between them says how long it was, but not to the second.
+    to_the_second = _possible(report.duration) is not None
     answered_at = call.answered_at
     if outcome is Outcome.ANSWERED and answered_at is None:
         answered_at = now - timedelta(seconds=talk or 0.0)
@@ -185,9 +187,8 @@ def _ended(call: Call, report: Report, now: datetime) -> Call:
         answered_at=answered_at if outcome is Outcome.ANSWERED else None,
         ended_at=now,
         due_at=None,
-        # Reports may be late: the time between them says how long it was, but not to the second.
-        window_from=call.window_from if _possible(report.duration) is not None else None,
-        window_until=call.window_until if _possible(report.duration) is not None else None,
+        window_from=call.window_from if to_the_second else None,
+        window_until=call.window_until if to_the_second else None,
         duration=talk,
         cost=cost(report),
         reason="",

@@ -1,4 +1,4 @@
-"""What the tests of the doors, the API, the app and the command line share: `serve` within, and as a process of its own."""
+"""What the tests of doors, API, app and command line share: the server within, and as a process of its own."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ route:
 NOWHERE = "http://127.0.0.1:9/api"
 
 
-def write_files(folder: Path, *, api: str = NOWHERE, timeout: str = "2s", first: str = "alice", extra: str = "") -> Path:
+def write_files(
+    folder: Path, *, api: str = NOWHERE, timeout: str = "2s", first: str = "alice", extra: str = ""
+) -> Path:
     """A config with its secrets beside it; nobody listens at the default `api`."""
     for name, secret in (("key", KEY), ("am_token", AM_TOKEN), ("report_token", TOKEN)):
         if not (folder / name).exists():
@@ -100,7 +102,9 @@ async def counted(session: aiohttp.ClientSession, source: str, code: int) -> flo
 # --- as a process of its own
 
 
-def callbridge(*arguments: str | Path, cwd: Path | None = None, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+def callbridge(
+    *arguments: str | Path, cwd: Path | None = None, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "bridge", *map(str, arguments)],
@@ -168,7 +172,7 @@ async def eventually(true: Any, patience: float = 15.0) -> Any:
     last: Any = None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(patience):
-            while not (last := await true()):
+            while not (last := await true()):  # noqa: ASYNC110 - it asks another process
                 await asyncio.sleep(0.05)
             return last
     raise AssertionError(f"it never came true; the last was {last!r}")

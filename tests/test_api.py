@@ -44,7 +44,12 @@ def faults(value: Any, schema: Schema, where: str = "$") -> Iterator[str]:
     if not isinstance(value, TYPES[schema["type"]]) or (isinstance(value, bool) and schema["type"] != "boolean"):
         yield f"{where}: {value!r} is no {schema['type']}"
         return
-    match schema["type"]:
+    yield from _of_type(value, schema, where)
+
+
+def _of_type(value: Any, schema: Schema, where: str) -> Iterator[str]:
+    kind: str = schema["type"]
+    match kind:
         case "object":
             yield from _of_object(value, schema, where)
         case "array":
@@ -280,7 +285,10 @@ async def test_bad_values(tmp_path: Path) -> None:
     """400 with the remedy, as JSON; a stranger's text comes back short and on one line."""
     async with app_running(write_files(tmp_path)) as (_, session):
         asked = [(f"{kind}?{query}", remedy) for kind in ("incidents", "calls") for query, remedy in BAD]
-        asked += [(f"incidents?state={state}", "triggered, acknowledged") for state in ("x", "Open", "open,x", "%00", "x" * 999)]
+        asked += [
+            (f"incidents?state={state}", "triggered, acknowledged")
+            for state in ("x", "Open", "open,x", "%00", "x" * 999)
+        ]
         for path, remedy in asked:
             async with session.get(f"api/v1/{path}") as response:
                 answer = await response.json()
@@ -319,13 +327,16 @@ async def one_open(session: aiohttp.ClientSession) -> str:
     return str((await eventually(listed))[0]["id"])
 
 
-async def act(session: aiohttp.ClientSession, id_: str, action: str, content: bytes = b"") -> tuple[int, dict[str, Any]]:
+async def act(
+    session: aiohttp.ClientSession, id_: str, action: str, content: bytes = b""
+) -> tuple[int, dict[str, Any]]:
     async with session.post(f"api/v1/incidents/{id_}/{action}", data=content) as response:
         return response.status, await response.json()
 
 
 async def test_actions_are_idempotent(tmp_path: Path) -> None:
     """Twice is as once: the same answer, the first name stays, one journal line; what is over stays over."""
+    story: dict[str, Any] = {}
     async with app_running(write_files(tmp_path)) as (_, session):
         id_ = await one_open(session)
         for by in (b'{"by": "bob", "comment": "on it"}', b'{"by": "bob"}', b'{"by": "bob"}'):
@@ -346,7 +357,15 @@ async def test_actions_are_idempotent(tmp_path: Path) -> None:
         assert 'callbridge_incidents_closed_total{reason="resolved_by_hand"} 1.0' in metrics
 
 
-GOOD = [b"", b" \n", b"{}", b'{"by": ""}', b'{"more": [1]}', '{"by": "Zoë \u202e"}'.encode(), b'{"by": "' + b"x" * 10_000 + b'"}']
+GOOD = [
+    b"",
+    b" \n",
+    b"{}",
+    b'{"by": ""}',
+    b'{"more": [1]}',
+    '{"by": "Zoë \u202e"}'.encode(),
+    b'{"by": "' + b"x" * 10_000 + b'"}',
+]
 NONSENSE = [
     b"nonsense",
     b"[]",
@@ -382,7 +401,11 @@ async def test_only_these_methods(tmp_path: Path) -> None:
     """Looking is GET (and HEAD), acting is POST: a link that somebody follows changes nothing."""
     async with app_running(write_files(tmp_path)) as (_, session):
         id_ = await one_open(session)
-        for method, path in (("POST", "incidents"), ("DELETE", f"incidents/{id_}"), ("GET", f"incidents/{id_}/resolve")):
+        for method, path in (
+            ("POST", "incidents"),
+            ("DELETE", f"incidents/{id_}"),
+            ("GET", f"incidents/{id_}/resolve"),
+        ):
             async with session.request(method, f"api/v1/{path}") as response:
                 assert response.status == 405
         async with session.post(f"api/v1/incidents/{id_}/explode") as response:

@@ -11,6 +11,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,6 @@ from bridge import __version__
 from bridge.cli import main
 from bridge.clock import SystemClock
 from bridge.simulator import Answer, Era, Simulator, answers, fails, refused, sleeps
-from tests.requirements import require
 from tests.serving import (
     BEARER,
     KEY,
@@ -210,7 +210,9 @@ def test_check_config_of_a_flawless_file(run: Run, routed: Path) -> None:
 
 def test_check_config_tells_every_fault(run: Run, routed: Path) -> None:
     """Each as F:line:col: where: what; the count last."""
-    routed.write_text(ROUTES.replace("policy: night,", "policy: knight,").replace('"+49 171 7654321"', "12").replace("22:00", "25:00"))
+    routed.write_text(
+        ROUTES.replace("policy: night,", "policy: knight,").replace('"+49 171 7654321"', "12").replace("22:00", "25:00")
+    )
     code, out, _ = run("check-config", routed)
     faults = [line for line in out.splitlines() if re.match(rf"{re.escape(str(routed))}:\d+:\d+: [^:]+: .", line)]
     assert code == 1
@@ -331,22 +333,33 @@ def test_oncall_now(run: Run) -> None:
 
 def test_oncall_json(run: Run) -> None:
     """A list of exactly these keys, times in RFC 3339 UTC, in order and without holes."""
-    code, out, _ = run("oncall", f"--config.file={EXAMPLE}", "--schedule=primary", "--at=2025-12-29T00:00:00Z", "--days=21", "--output=json")
+    code, out, _ = run(
+        "oncall",
+        f"--config.file={EXAMPLE}",
+        "--schedule=primary",
+        "--at=2025-12-29T00:00:00Z",
+        "--days=21",
+        "--output=json",
+    )
     listed = json.loads(out)
     assert code == 0
     assert all(list(one) == ["schedule", "person", "from", "until"] for one in listed)
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one[key]) for one in listed for key in ("from", "until"))
+    assert all(
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", one[key]) for one in listed for key in ("from", "until")
+    )
     assert [(one["person"], one["from"]) for one in listed] == [
         (None, "2025-12-29T00:00:00Z"),
         ("alice", "2026-01-05T08:00:00Z"),
         ("bob", "2026-01-12T08:00:00Z"),
     ]
-    assert all(one["until"] == after["from"] for one, after in zip(listed, listed[1:], strict=False))
+    assert all(one["until"] == after["from"] for one, after in pairwise(listed))
 
 
 def test_oncall_table_marks_gaps(run: Run) -> None:
     """NOBODY in capitals."""
-    _, out, _ = run("oncall", f"--config.file={EXAMPLE}", "--schedule=primary", "--at=2025-12-29T00:00:00Z", "--days=21")
+    _, out, _ = run(
+        "oncall", f"--config.file={EXAMPLE}", "--schedule=primary", "--at=2025-12-29T00:00:00Z", "--days=21"
+    )
     assert "NOBODY" in out.splitlines()[0]
     assert len(out.splitlines()) == 3
 
@@ -405,7 +418,7 @@ def test_render_a_template(run: Run, tmp_path: Path, template: str, start: str) 
 
 
 def test_render_several_policies(run: Run, routed: Path) -> None:
-    """Told as to one whom all of them call: both in one text, by the template of the worst; who calls nobody is left out."""
+    """Told as to one whom all of them call: in one text, by the template of the worst; who calls nobody is left out."""
     file = payload(
         routed.parent,
         alert("Small", severity="warning", team="other"),
@@ -431,12 +444,17 @@ def test_render_what_nobody_hears(run: Run, routed: Path) -> None:
         code, out, err = run("render", payload(routed.parent, told), f"--config.file={routed}", f"--at={at}")
         assert (code, out) == (1, "")
         assert "nobody would be called" in err
-    assert run("render", payload(routed.parent, alert("A", team="dark")), f"--config.file={routed}", f"--at={NOON}")[0] == 0
+    assert (
+        run("render", payload(routed.parent, alert("A", team="dark")), f"--config.file={routed}", f"--at={NOON}")[0]
+        == 0
+    )
 
 
 def test_render_a_template_that_fails(run: Run, routed: Path) -> None:
     """The plain sentence, the reason on stderr, exit 1."""
-    (routed.parent / "mine" / "mine.txt.j2").write_text("{% if subjects[0].name == 'Large' %}{{ 1 // 0 }}{% endif %}Ring.")
+    (routed.parent / "mine" / "mine.txt.j2").write_text(
+        "{% if subjects[0].name == 'Large' %}{{ 1 // 0 }}{% endif %}Ring."
+    )
     file = payload(routed.parent, alert("Large", team="db"))
     code, out, err = run("render", file, f"--config.file={routed}", f"--at={NOON}")
     assert code == 1
@@ -465,12 +483,19 @@ def test_render_refuses(run: Run, tmp_path: Path, arguments: Sequence[str], said
     assert said in err
 
 
-def test_render_to_a_sound_file(run: Run, tmp_path: Path) -> None:
-    """--wav writes it with espeak-ng."""
-    require("espeak-ng", "espeak-ng")
-    code, _, err = run("render", payload(tmp_path, alert("A")), f"--wav={tmp_path / 'said.wav'}")
-    assert code == 0, err
-    assert (tmp_path / "said.wav").read_bytes()[:4] == b"RIFF"
+def test_render_to_a_sound_file(tmp_path: Path) -> None:
+    """--wav gives the text, and only by stdin, to espeak-ng with the language and the file; its failure is told."""
+    program = tmp_path / "espeak-ng"
+    program.write_text(f'#!/bin/sh\nprintf "%s " "$@" > {tmp_path}/asked\n/bin/cat > {tmp_path}/heard\n')
+    program.chmod(0o755)
+    file = payload(tmp_path, alert("DiskFull"))
+    ended = callbridge("render", file, f"--wav={tmp_path / 'said.wav'}", "--language=de-DE", PATH=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "asked").read_text() == f"-v de-de -w {tmp_path / 'said.wav'} "
+    assert (tmp_path / "heard").read_text().strip() == ended.stdout.strip()
+    program.write_text("#!/bin/sh\necho no sound card >&2\nexit 1\n")
+    ended = callbridge("render", file, "--speak", PATH=str(tmp_path))
+    assert (ended.returncode, "espeak-ng: no sound card" in ended.stderr) == (1, True)
 
 
 def test_render_aloud_without_the_program(run: Run, tmp_path: Path) -> None:
@@ -485,7 +510,9 @@ def test_render_aloud_without_the_program(run: Run, tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def telephones(folder: Path, *answers_: Answer, era: Era = Era.SEVEN_2024) -> AsyncIterator[tuple[Simulator, str]]:
+async def telephones(
+    folder: Path, *answers_: Answer, era: Era = Era.SEVEN_2024
+) -> AsyncIterator[tuple[Simulator, str]]:
     """A telephone company that runs fast, Alice's behaviour, and the flag of a config that knows it."""
     async with Simulator(SystemClock(), key=KEY, scale=0.05, era=era) as phones:
         phones.script(ALICE, *answers_)
@@ -566,7 +593,9 @@ async def test_incidents(run: Run, tmp_path: Path) -> None:
             return await asyncio.to_thread(run, "incidents", *arguments, url)
 
         assert await ran() == (0, "no incidents\n", "")
-        async with session.post("webhook/alertmanager", json=quiet("Evil\x1b[2J\u202eName"), headers=BEARER) as response:
+        async with session.post(
+            "webhook/alertmanager", json=quiet("Evil\x1b[2J\u202eName"), headers=BEARER
+        ) as response:
             assert response.status == 200
 
         async def listed() -> str:

@@ -20,7 +20,7 @@ STORY = (
 
 
 def test_the_demo_tells_the_story_and_leaves(tmp_path: Path) -> None:
-    """From an empty folder, under 20 s: nobody answers, the next one takes it, it resolves; exit 0, and no rubbish left."""
+    """From an empty folder, under 20 s: nobody answers, the next takes it, it resolves; exit 0, no rubbish left."""
     began = time.monotonic()
     ended = callbridge("demo", "--once", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr

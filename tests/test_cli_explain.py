@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,6 +123,15 @@ def test_explain_says_when_a_new_day_begins(folder: Path, run: Any) -> None:
     assert out[out.index("--- Tue 2026-11-24") + 1].startswith("00:00:21")
 
 
+def test_explain_rounds_both_times_alike(folder: Path, run: Any) -> None:
+    """The time of day and the seconds from the beginning are of the same second on each line, fractions or not."""
+    out = run(*explain(folder, "am025-firing-single", "--answers=alice:yes,bob:mailbox")).out
+    seconds = re.findall(r"(?m)^23:(\d\d):(\d\d) +\+(?:(\d+) m ?)?(?:(\d+) s)? ", out)
+
+    assert len(seconds) > 6
+    assert all((int(a), int(b)) == (int(c or 0), int(d or 0)) for a, b, c, d in seconds)
+
+
 def test_explain_for_a_program(folder: Path, run: Any) -> None:
     """The JSON has every event with all of its keys, masked numbers, and a summary."""
     told = json.loads(
@@ -129,7 +139,7 @@ def test_explain_for_a_program(folder: Path, run: Any) -> None:
     )
     keys = {
         "at", "after_seconds", "event", "policies", "person", "number", "call", "round", "step", "attempt", "verdict",
-        "why", "text", "seconds", "cost",
+        "why", "text", "seconds", "cost", "window_from", "window_until",
     }  # fmt: skip
 
     assert all(set(event) == keys for event in told["events"])

@@ -29,10 +29,11 @@ from bridge.rehearsal import (
     parse_answers,
     rehearse,
 )
+from bridge.rehearsal.books import Books
 from bridge.rehearsal.telephone import plan, reading_seconds
 from bridge.route import Matcher, MatchOp, Route
 from bridge.schedule import Override, Person, Roster, Rotation, Schedule, parse_period
-from bridge.simulator import Answer, answers, busy, mailbox, presses, sleeps
+from bridge.simulator import Answer, answers, busy, hangs_up, mailbox, presses, sleeps
 from bridge.simulator.numbers import speech_seconds
 from bridge.simulator.people import Happening as Moments
 from bridge.simulator.people import plan as simulated
@@ -111,9 +112,11 @@ def whys(rehearsal: Rehearsal, event: Happening) -> list[str]:
 @pytest.mark.parametrize("reading", [1.0, 3.0, 17.3, 90.0])
 def test_the_simulator_assumes_the_same(manner: Manner, ring_time: float, reading: float) -> None:
     """Each manner lives through the same moments as the simulator's person who behaves so."""
+    # Whoever hangs up when asked to has heard that much and no more.
+    answer = hangs_up(listens=reading) if manner is Manner.HANG_UP else SIMULATED[manner]
     theirs = [
         (moment.at, None if moment.what is Moments.PRESS else CallStatus(moment.what.value))
-        for moment in simulated(SIMULATED[manner], ring_time, reading)
+        for moment in simulated(answer, ring_time, reading)
         if moment.what is not Moments.INITIATED
     ]
 
@@ -232,6 +235,50 @@ def test_a_key_takes_everything_that_the_call_tells() -> None:
     }
     assert all(ending.rings_again_at == NIGHT + timedelta(hours=1, seconds=8) for ending in one.endings)
     assert one.cost == 0.1
+
+
+def test_the_worst_incident_names_the_template() -> None:
+    """A call that tells two incidents is worded by the template of the worse one, whichever was opened first."""
+    route = Route("default", routes=(Route("other", (Matcher("severity", MatchOp.EQUAL, "warning"),)),))
+    policies = {
+        "default": Policy("default", (Step(("alice",)),), template="call.ssml"),
+        "other": Policy("other", (Step(("alice",)),)),
+    }
+
+    one = rehearse(scene(route=route, policies=policies), group("warning", "critical"), NIGHT)
+
+    assert one.calls[0].text.startswith("<speak")
+    assert one.spoken[0].startswith("Hello Alice. This is callbridge with 2 incidents")
+
+
+def test_one_open_route_is_enough_for_its_policy() -> None:
+    """Two routes take the alert to one policy, one of them muted: it is not muted, in whichever order they stand."""
+    always = {"always": parse_interval([{"years": ["2026"]}])}
+    muted, loud = Route("default", continue_=True, mute=("always",)), Route("default", continue_=True)
+
+    for routes in ((muted, loud), (loud, muted)):
+        one = rehearse(
+            scene(Step(("alice",)), route=Route("default", routes=routes), intervals=always), group("critical"), NIGHT
+        )
+
+        assert one.taken == (("default", False),)
+        assert one.people == ("alice",)
+
+
+def test_the_oldest_alerts_are_told() -> None:
+    """Of more alerts than a call can tell the oldest are shown, as in the store, and the rest is counted."""
+    many = group(*["warning"] * 25)
+    aged = tuple(
+        replace(alert, starts_at=NIGHT - timedelta(minutes=number)) for number, alert in enumerate(many.alerts)
+    )
+    books = Books(scene(Step(("alice",))).world, SCHEDULES, NIGHT)
+    books.notify(replace(many, alerts=aged, truncated=3))
+    books.claim("alice", "1")
+
+    (subject,), total = books.subjects("1")
+
+    assert [alert.name for alert in subject.alerts] == [f"Disk{number}" for number in range(24, 4, -1)]
+    assert (subject.truncated, total) == (8, 1)
 
 
 def test_being_answered_takes_it_only_where_that_is_configured() -> None:

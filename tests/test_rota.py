@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from sqlalchemy import Connection
 
 from bridge import config
 from bridge.config import Config
+from bridge.errors import ConfigError
 from bridge.rota import AHEAD, BEHIND, doubts, not_read, with_file_calendars
 from bridge.rota.calendars import Calendar, failed, in_force, listed
 from bridge.rota.sources import MOST_BYTES, Fetched, SourceUnreadable, fetch, read_file
@@ -270,7 +272,9 @@ def test_the_present_shift_is_whole() -> None:
     ]
     assert present(one, utc("2026-11-30 08:00"))[0].starts == utc("2026-11-30 08:00")
     assert present(one, utc("2025-11-30 08:00"))[0].ends == utc("2026-01-05 08:00")
+    began = time.perf_counter()
     (shift,) = present(two, NOW)
+    assert time.perf_counter() - began < 0.5, "ten years of hours are not gone through"
     assert (shift.starts, shift.ends) == (utc("2026-01-05 08:00"), NOW + 3660 * DAY)
     (shift,) = present(Schedule("s", BERLIN, (far,)), NOW)
     assert (shift.starts, shift.ends) == (utc("2026-01-05 08:00"), utc("2027-12-06 08:00"))
@@ -279,10 +283,10 @@ def test_the_present_shift_is_whole() -> None:
 OVERRIDES = st.tuples(st.integers(-90, 90), st.integers(1, 60), st.sampled_from(["alice", "dave"]))
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     people=st.lists(st.sampled_from(["alice", "bob", "carol"]), min_size=1, max_size=4),
-    every=st.sampled_from(["1h", "7h", "1d", "3d", "1w", "9w"]),
+    every=st.sampled_from(["5h", "1d", "3d", "1w", "9w"]),
     overrides=st.lists(OVERRIDES, max_size=4),
     hours=st.integers(-2000, 2000),
 )
@@ -368,3 +372,26 @@ def test_nothing_shows_a_calendars_content() -> None:
     known = Calendar(Ical(None, "http://c.test/4711", HOUR), NOW, Fetched(secret))
     shown = repr((Fetched(secret), copies.Copy(secret, NOW), known))
     assert "4711" not in shown
+
+
+def test_the_address_of_a_calendar(tmp_path: Path) -> None:
+    """It is taken as it was exported, with the query that lets one in; credentials and fragments are refused unseen."""
+
+    def read(url: str) -> str | None:
+        ical = loaded(tmp_path, f"night: {{ical: {{url: '{url}'}}}}").schedules["night"].ical
+        assert ical is not None
+        return ical.url
+
+    for url in ("https://c.test/a/basic.ics", "http://c.test/x/?export", "https://c.test/api/calendar?token=4711&x=1/"):
+        assert read(url) == url
+    for url in (
+        "webcal://c.test/4711",
+        "https://me:4711@c.test/",
+        "https://c.test/4711#a",
+        "https://c.test/4711?a b",
+        "",
+    ):
+        with pytest.raises(ConfigError) as raised:
+            read(url)
+        assert "schedules.night.ical" in str(raised.value)
+        assert "4711" not in str(raised.value)

@@ -43,7 +43,9 @@ async def knock(
 ) -> tuple[int, str, aiohttp.ClientResponse]:
     """Ask, without following a redirect; status, text, and the response."""
     sent = BEARER if headers is None else headers
-    async with session.request(method, path, data=None if content is None else io.BytesIO(content), headers=sent, allow_redirects=False) as response:
+    async with session.request(
+        method, path, data=None if content is None else io.BytesIO(content), headers=sent, allow_redirects=False
+    ) as response:
         return response.status, await response.text(), response
 
 
@@ -64,7 +66,7 @@ def one_line(text: str) -> bool:
 
 @pytest.mark.parametrize("path", [DOOR, f"{DOOR}/"])
 async def test_the_webhook_is_durable_before_the_200(running: Running, tmp_path: Path, path: str) -> None:
-    """As soon as the 200 is there, another process can read the whole body in the file; a slash at the end is no redirect."""
+    """As soon as the 200 is there, others can read the whole body in the file; a slash at the end is no redirect."""
     sent = json.dumps(quiet()).encode()
     status, text, _ = await knock(running[1], "POST", path, sent)
     assert (status, text) == (200, "OK\n")
@@ -207,7 +209,9 @@ async def test_a_rotated_secret_is_used_at_once(running: Running, tmp_path: Path
     (tmp_path / "am_token").write_text("the-next-token-of-alertmanager")
     sent = json.dumps(quiet()).encode()
     assert (await knock(running[1], "POST", DOOR, sent))[0] == 401
-    assert (await knock(running[1], "POST", DOOR, sent, {"Authorization": "Bearer the-next-token-of-alertmanager"}))[0] == 200
+    assert (await knock(running[1], "POST", DOOR, sent, {"Authorization": "Bearer the-next-token-of-alertmanager"}))[
+        0
+    ] == 200
 
 
 def test_secrets_are_compared_in_constant_time() -> None:
@@ -216,7 +220,7 @@ def test_secrets_are_compared_in_constant_time() -> None:
     assert source.count(".read())") + source.count(".read()):") >= 2
     for line in source.splitlines():
         assert not (".read()" in line and "==" in line), line
-    assert "hmac.compare_digest(given.encode(errors=\"replace\"), secret.encode())" in source
+    assert 'hmac.compare_digest(given.encode(errors="replace"), secret.encode())' in source
 
 
 async def test_without_credentials_in_the_config_the_door_is_open(tmp_path: Path) -> None:
@@ -237,6 +241,10 @@ def bulky() -> bytes:
     return json.dumps(made).encode()
 
 
+def run_sql(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement)
+
+
 async def fill_up(app: App) -> None:
     """As a full disk: the file may not grow any more, and has no page left."""
 
@@ -248,7 +256,7 @@ async def fill_up(app: App) -> None:
 
 
 async def make_room(app: App) -> None:
-    await app.database.write(lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1000000") and None)
+    await app.database.write(lambda connection: run_sql(connection, "PRAGMA max_page_count = 1000000"))
 
 
 async def test_a_full_disk_and_its_recovery(running: Running) -> None:
@@ -296,7 +304,7 @@ async def test_metrics_while_the_database_hangs(running: Running) -> None:
 async def test_metrics_while_the_database_fails(running: Running, caplog: pytest.LogCaptureFixture) -> None:
     """A database that cannot be read costs the gauges, not the scrape, and the log says so."""
     app, session = running
-    await app.database.write(lambda connection: connection.exec_driver_sql("DROP TABLE incidents") and None)
+    await app.database.write(lambda connection: run_sql(connection, "DROP TABLE incidents"))
     with caplog.at_level(logging.ERROR):
         status, text, _ = await knock(session, "GET", "metrics", headers={})
     assert status == 200
@@ -340,7 +348,7 @@ SHAPES: list[tuple[str, str, bytes | None, dict[str, str]]] = [
 
 async def test_reports_in_every_shape(running: Running) -> None:
     """Form, query or JSON, nested or flat, known or not: kept, 200, and digested without a failure."""
-    app, session = running
+    _, session = running
     for number, (method, query, content, headers) in enumerate(SHAPES, 1):
         status, text, _ = await knock(session, method, f"webhook/sms77/{TOKEN}{query}", content, headers)
         assert (status, text) == (200, "OK\n"), (method, query, content)
@@ -382,9 +390,7 @@ async def test_other_methods_of_the_gateway(running: Running) -> None:
             assert await counted(running[1], door, 405) == number
 
 
-async def test_the_token_is_never_logged(
-    running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_the_token_is_never_logged(running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Neither the right one, nor a wrong one, nor that of a broken request."""
     app, session = running
     with caplog.at_level(logging.DEBUG):
@@ -453,7 +459,9 @@ async def test_reload_of_a_bad_file(running: Running, tmp_path: Path) -> None:
     """500 with every fault; the old config stays in force, and the metrics say so."""
     app, session = running
     before = app.doors.config
-    (tmp_path / "callbridge.yaml").write_text("gateway: {dialect: x, from: nobody}\npeople: {a: {phone: '+1'}}\nroute: {policy: p}\n")
+    (tmp_path / "callbridge.yaml").write_text(
+        "gateway: {dialect: x, from: nobody}\npeople: {a: {phone: '+1'}}\nroute: {policy: p}\n"
+    )
     status, text, _ = await knock(session, "POST", "-/reload", headers={})
     assert status == 500
     assert text.startswith("failed to reload config: ")
@@ -508,7 +516,18 @@ async def test_no_link_without_an_external_url(running: Running) -> None:
 
 async def test_nobody_is_ever_redirected(running: Running) -> None:
     """A redirect turns a POST into a GET, and the alert is lost: no path answers with one."""
-    paths = ["", "webhook", "webhook/", DOOR, f"{DOOR}/", f"{DOOR}//", "webhook/sms77", "-/reload", "-/ready/", "metrics/"]
+    paths = [
+        "",
+        "webhook",
+        "webhook/",
+        DOOR,
+        f"{DOOR}/",
+        f"{DOOR}//",
+        "webhook/sms77",
+        "-/reload",
+        "-/ready/",
+        "metrics/",
+    ]
     for path in [*paths, "api", "api/v1", "api/v1/", "api/v1/incidents/", "//webhook/alertmanager"]:
         status, _, _ = await knock(running[1], "POST", f"{running[0].addresses[0]}/{path}", b"{}")
         assert not 300 <= status < 400, path

@@ -64,4 +64,17 @@ def _further(path: Path) -> tuple[list[Fault], list[Fault]]:
         for policy in loaded.policies.values()
         for fault in speaker.check(policy.template)
     ]
+    found += _hang_up_doubts(path, loaded, speaker)
     return found + roster_faults(path, loaded, now_or(None)), roster_notes(path, loaded)
+
+
+def _hang_up_doubts(path: Path, loaded: config.Config, speaker: Speaker) -> list[Fault]:
+    """Under `hang_up: true` the templates by which hanging up takes nothing all the same."""
+    if not loaded.acknowledgement.hang_up:
+        return []
+    return [
+        Fault(str(path), 1, 1, f"policies.{policy.name}.template", doubt, warning=True)
+        for policy in loaded.policies.values()
+        if policy.steps
+        for doubt in speaker.doubts(policy.template)
+    ]

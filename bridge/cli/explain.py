@@ -46,7 +46,7 @@ def add_to(commands: Commands) -> None:
     add_config(command)
     add_at(command)
     command.add_argument("--answers", metavar="PERSON:ANSWER,…", default="",
-                         help="no (default), yes, key, busy or mailbox; by call: alice:no+key,bob:yes")  # fmt: skip
+                         help="no (default), yes, key, hang_up, busy, mailbox; call by call: alice:no+key")  # fmt: skip
     command.add_argument("--price", metavar="EURO", type=price, default=PRICE_PER_MINUTE,
                          help=f"of a started minute (default {PRICE_PER_MINUTE:.2f}, an estimate)")  # fmt: skip
     command.add_argument("--output", choices=("text", "json"), default="text")
@@ -127,6 +127,8 @@ def _event(told: Told, began: datetime) -> dict[str, object]:
         "why": told.why,
         "text": told.text or None,
         "seconds": told.seconds,
+        "window_from": round(told.window[0], 1) if told.window else None,
+        "window_until": round(told.window[1], 1) if told.window else None,
         "cost": told.cost,
     }
 
@@ -179,9 +181,21 @@ def _line(told: Told, began: datetime, zone: ZoneInfo) -> Iterator[str]:
     who = f"{told.person} {told.number}, " if told.event is Happening.CALLING else ""
     speech = f"; about {told.seconds:.0f} s of speech" if told.event is Happening.CALLING and told.seconds else ""
     price = f"; {told.cost:.2f} euro" if told.cost else ""
-    yield from _wrapped(head, f"{who}{told.why}{speech}{price}")
+    yield from _wrapped(head, f"{who}{told.why}{speech}{_hang_up(told)}{price}")
     if told.text:
         yield from _wrapped(" " * len(head), f"“{' '.join(told.text.split())}”")
+
+
+def _hang_up(told: Told) -> str:
+    if told.window is None:
+        return ""
+    begins, ends = map(_minutes, told.window)
+    return f"; hang up between {begins} and {ends} to take it"
+
+
+def _minutes(seconds: float) -> str:
+    """`0:17`, as a telephone shows it."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 def _word(told: Told) -> str:
@@ -216,8 +230,13 @@ def _state(ending: Ending, zone: ZoneInfo) -> str:
 
 
 def _day(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%a %Y-%m-%d}"
+    return f"{_rounded(at).astimezone(zone):%a %Y-%m-%d}"
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%H:%M:%S}"
+    return f"{_rounded(at).astimezone(zone):%H:%M:%S}"
+
+
+def _rounded(at: datetime) -> datetime:
+    """To the second, as the lengths beside it."""
+    return at + timedelta(milliseconds=500)

@@ -48,6 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
         f"about {speech.seconds:.0f} s of speech, {len(speech.text)} characters, {speech.template} in {speech.language}"
     )
     print(seconds, file=sys.stderr)
+    if speech.window:
+        begins, ends = speech.window
+        print(f"hang up after {begins:.0f} to {ends:.0f} s to take it", file=sys.stderr)
     if speech.problem:
         print(f"callbridge: error: {speech.problem}", file=sys.stderr)
     if arguments.speak or arguments.wav:
@@ -78,6 +81,7 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
         total=len(subjects),
         now=now,
         keypress=loaded.acknowledgement.keypress if loaded else False,
+        hang_up=loaded.acknowledgement.hang_up if loaded else False,
     )
 
 

@@ -192,6 +192,15 @@ def web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def calendar_address(text: str) -> str:
+    """A calendar's http or https address, letter by letter: its path and its query are often what lets one in."""
+    address, _, _query = text.partition("?")
+    web_address(address)
+    if "#" in text or re.search(r"[\s\x00-\x1f]", text):
+        raise ValueError("has a # or a blank in it; write the address as the calendar's export tells it")
+    return text
+
+
 def near(text: str, known: Iterable[str]) -> str:
     """`; did you mean "x"?` if one of the `known` words is near."""
     by_lower = {word.lower(): word for word in known}

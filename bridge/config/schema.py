@@ -18,6 +18,7 @@ from bridge.config.words import (
     Amount,
     Any_,
     Boolean,
+    CalendarAddress,
     CallsAtOnce,
     CallsPerMinute,
     DialectWord,
@@ -196,7 +197,7 @@ class Ical(Section):
     """A calendar whose events name the people on call."""
 
     file: FilePath | None = None
-    url: Address | None = None
+    url: CalendarAddress | None = None
     refresh: Refresh = timedelta(minutes=15)
     """How often it is read again (default 15m)."""
 

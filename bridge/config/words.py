@@ -119,6 +119,11 @@ Address = Annotated[
     _reader(scalars.web_address, "an address"),
     WithJsonSchema({"type": "string", "format": "uri"}),
 ]
+CalendarAddress = Annotated[
+    str,
+    _reader(scalars.calendar_address, "an address"),
+    WithJsonSchema({"type": "string", "format": "uri"}),
+]
 Phone = Annotated[str, _reader(str, "a phone number"), WithJsonSchema(_PHONE_JSON)]
 PerPerson = Annotated[
     Rate,

@@ -285,7 +285,8 @@ def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
     by = taken(call, ledger.world.rules) if first or _recent(call, ledger.now) else None
     carried = pages.pages_in(ledger.connection, call.id)
     ended = pages.end_pages(ledger.connection, call.id, call.outcome, ledger.now)
-    ledger.line(Entry(ledger.now, call.outcome.value, call=call.id, who=call.person, note=call.reason))
+    note = call.reason or ("" if by else _missed(call))
+    ledger.line(Entry(ledger.now, call.outcome.value, call=call.id, who=call.person, note=note))
     ledger.effects.wake = True
     if first:
         _count(ledger, call, ended)
@@ -300,6 +301,14 @@ def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
 
 def _hung_up(call: Call) -> str:
     return f"hung up after {call.duration:.0f} s, the window was {call.window_from:.0f} to {call.window_until:.0f} s"
+
+
+def _missed(call: Call) -> str:
+    """Why hanging up did not take it, for whoever thinks it did."""
+    if call.outcome is not Outcome.ANSWERED or None in (call.duration, call.window_from, call.window_until):
+        return ""
+    window = f"{call.window_from:.0f} to {call.window_until:.0f} s"
+    return f"{call.duration:.0f} s on the phone, hanging up after {window} would have taken it"
 
 
 def _recent(call: Call, now: datetime) -> bool:

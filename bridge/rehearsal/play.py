@@ -19,7 +19,7 @@ from bridge.escalation import Acknowledged, PageEnded
 from bridge.logs import mask
 from bridge.rehearsal.answers import Answers
 from bridge.rehearsal.books import Books
-from bridge.rehearsal.telephone import PRICE_PER_MINUTE, UNSENT_RING_TIME, Moment, plan, reading_seconds, spoken
+from bridge.rehearsal.telephone import PRICE_PER_MINUTE, UNSENT_RING_TIME, Manner, Moment, plan, reading_seconds, spoken
 from bridge.rehearsal.told import Happening, Rehearsal, Told
 from bridge.rehearsal.why import ended, length
 from bridge.schedule import Schedule
@@ -125,10 +125,9 @@ class _Play:
         return min((time for time in times if time is not None), default=None)
 
     def _live(self) -> None:
-        """Let happen what is due on the lines, in the order of time and then of the calls."""
+        """Let happen what is due on the lines, in the order of the calls; all of it is of one instant."""
         while due := [line for line in self._lines.values() if line.left and line.left[0][0] <= self._now]:
-            line = min(due, key=lambda one: one.left[0][0])
-            self._happen(line, line.left.popleft()[1])
+            self._happen(due[0], due[0].left.popleft()[1])
 
     # --- the worker's part
 
@@ -184,7 +183,9 @@ class _Play:
         due_at = self._now + self._world.report_timeout
         call = Call(serial, person, number, self._now, CallState.PLACED, gateway_id=serial, requested_at=self._now,
                     placed_at=self._now, due_at=due_at, speech_seconds=speech.seconds)  # fmt: skip
-        moments = plan(manner, self._scene.ring_time, reading_seconds(speech.text, speech.kind))
+        if speech.window is not None:
+            call = replace(call, window_from=speech.window[0], window_until=speech.window[1])
+        moments = plan(manner, self._scene.ring_time, _heard(manner, speech))
         line = self._lines[serial] = _Line(call, deque(map(self._timed, moments)))
         self._spoken.append(spoken(speech.text, speech.kind))
         self._tell_call(line, speech)
@@ -207,13 +208,15 @@ class _Play:
             now=self._now,
             acknowledge_url=world.link(call),
             keypress=world.keypress,
+            hang_up=world.rules.hang_up,
         )
 
     def _tell_call(self, line: _Line, speech: Speech) -> None:
         slips = self._books.carried(line.call.id)
         whys = [f"step {one.page.step + 1} of {self._books.policy_of(one).name}, {one.because}" for one in slips]
         why = "; ".join([*whys, *filter(None, [speech.problem])])
-        self._tell(line, Happening.CALLING, why, seconds=round(speech.seconds, 1), text=speech.text)
+        seconds = round(speech.seconds, 1)
+        self._tell(line, Happening.CALLING, why, seconds=seconds, text=speech.text, window=speech.window)
 
     def _cut_off(self) -> None:
         """Hang up on whoever listens to what nobody needs any more; a ringing phone cannot be stopped."""
@@ -243,7 +246,7 @@ class _Play:
         if status is CallStatus.IN_PROGRESS:
             line.lifted_at = self._now
             asked = line.call.requested_at or self._began
-            self._tell(line, Happening.ANSWERED, f"picked up {length(self._now - asked)} after the call was placed")
+            self._tell(line, Happening.ANSWERED, f"{length(self._now - asked)} after the call was placed")
         if status is CallStatus.COMPLETED and line.lifted_at is not None:
             line.talk = float(round((self._now - line.lifted_at).total_seconds()))
         if not line.left:
@@ -293,6 +296,7 @@ class _Play:
         seconds: float | None = None,
         cost: float | None = None,
         text: str = "",
+        window: tuple[float, float] | None = None,
     ) -> None:
         call, slips = line.call, self._books.carried(line.call.id)
         policies = tuple(dict.fromkeys(self._books.policy_of(slip).name for slip in slips))
@@ -312,5 +316,14 @@ class _Play:
             text=text,
             seconds=seconds,
             cost=cost,
+            window=window,
         )
         self._books.told.append(told)
+
+
+def _heard(manner: Manner, speech: Speech) -> float:
+    """Seconds that somebody listens who puts the receiver down when asked to, or at the end."""
+    reading = reading_seconds(speech.text, speech.kind)
+    if manner is not Manner.HANG_UP or speech.window is None:
+        return reading
+    return min(round(sum(speech.window) / 2), reading)

@@ -38,7 +38,8 @@ class Manner(StrEnum):
     """How somebody behaves on one call.
 
     no: does not hear it. yes: picks up and listens to the end. key: picks up and presses a key. busy: the line is
-    engaged. mailbox: a machine picks up and takes the whole text.
+    engaged. mailbox: a machine picks up and takes the whole text. hang_up: picks up and hangs up when asked to, amid
+    the window; listens to the end where nobody asks.
     """
 
     NO = "no"
@@ -46,6 +47,7 @@ class Manner(StrEnum):
     KEY = "key"
     BUSY = "busy"
     MAILBOX = "mailbox"
+    HANG_UP = "hang_up"
 
 
 @dataclass(frozen=True, slots=True)

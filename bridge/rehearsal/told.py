@@ -35,7 +35,8 @@ class Told:
 
     `call` counts the calls from 1, `round`, `step` and `attempt` count from 1 (0: not of one), `verdict` is the word of
     the journal, `why` a plain sentence. `seconds` of speech where a call is placed, on the phone where it is over;
-    `cost` in euro. `policies`: the incidents it is about, by policy.
+    `cost` in euro. `window`: between which seconds of the call hanging up takes it. `policies`: the incidents it is
+    about, by policy.
     """
 
     at: datetime
@@ -52,6 +53,7 @@ class Told:
     text: str = ""
     seconds: float | None = None
     cost: float | None = None
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,17 @@ def ended(call: Call, rules: Rules, taken: bool, ring_time: float) -> str:
 
 def _taking(call: Call, rules: Rules, taken: bool) -> str:
     if taken:
-        return f"; answered for {length(rules.answer)} or more counts as taking it"
+        return _took(call, rules)
     if call.acknowledged:
         return ""
     if rules.answer:
         return f"; less than the {length(rules.answer)} that would count as taking it"
+    if rules.hang_up and call.window_from is not None and call.window_until is not None:
+        return f"; hanging up after {call.window_from:.0f} to {call.window_until:.0f} s would take it"
     return "; being answered alone takes nothing"
+
+
+def _took(call: Call, rules: Rules) -> str:
+    if rules.answer and (call.duration or 0.0) >= rules.answer.total_seconds():
+        return f"; answered for {length(rules.answer)} or more counts as taking it"
+    return f"; hung up when asked to ({call.window_from:.0f} to {call.window_until:.0f} s): that takes it"

@@ -27,7 +27,7 @@ def present(schedule: Schedule, now: datetime) -> tuple[Shift, ...]:
 
 
 def _coarse(schedule: Schedule) -> Schedule:
-    """The same people at every instant; but whoever is alone has one long turn, not ten years of hours to go through."""
+    """The same people at every instant; whoever is alone has one long turn, not ten years of hours to go through."""
     rotations = (replace(one, every=_LONG) if len(set(one.people)) == 1 else one for one in schedule.rotations)
     return replace(schedule, rotations=tuple(rotations))
 

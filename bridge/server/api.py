@@ -238,9 +238,9 @@ def _page(row: Any) -> dict[str, object]:
 
 def _call(call: Call) -> dict[str, object]:
     names = (
-        "id", "gateway_id", "person", "reason", "language", "template", "text", "speech_seconds", "created_at",
-        "requested_at", "placed_at", "ringing_at", "answered_at", "ended_at", "due_at", "duration", "cost", "tries",
-        "acknowledged",
+        "id", "gateway_id", "person", "reason", "language", "template", "text", "speech_seconds", "window_from",
+        "window_until", "created_at", "requested_at", "placed_at", "ringing_at", "answered_at", "ended_at", "due_at",
+        "duration", "cost", "tries", "acknowledged",
     )  # fmt: skip
     shown: dict[str, object] = {name: getattr(call, name) for name in names}
     return shown | {

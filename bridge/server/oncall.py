@@ -30,6 +30,7 @@ CALENDAR_BEHIND, CALENDAR_AHEAD = timedelta(days=30), timedelta(days=90)
 # Far enough from the ends of the calendar for everything that is reckoned from there.
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
 
+_BLANK_PLUS = re.compile(r" (?=\d\d:\d\d$)")
 _ID = re.compile(f"[{ALPHABET}]{{22}}")
 
 
@@ -247,7 +248,8 @@ def _none(name: str, names: Iterable[str]) -> str:
 
 def _time(request: web.Request, name: str) -> datetime | None:
     text = request.query.get(name)
-    return None if text is None else _read_time(name, text)
+    # A plus that was not escaped arrives as a blank.
+    return None if text is None else _read_time(name, _BLANK_PLUS.sub("+", text))
 
 
 def _read_time(name: str, text: str) -> datetime:

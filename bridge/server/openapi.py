@@ -122,6 +122,8 @@ def _call() -> Schema:
         template=TEXT,
         text=TEXT,
         speech_seconds=NUMBER,
+        window_from=_maybe(NUMBER),
+        window_until=_maybe(NUMBER),
         created_at=TIME,
         requested_at=_maybe(TIME),
         placed_at=_maybe(TIME),

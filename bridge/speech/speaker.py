@@ -357,7 +357,7 @@ def _drafted(heard: Heard, told: int, repeats: int, *, wanted: bool) -> _Draft:
         window=window,
         asks=times is not None,
         usable=window is not None or not wanted,
-        enough=window is not None and times is not None and roomy(times),
+        enough=times is not None and roomy(times),
     )
 
 

@@ -45,7 +45,7 @@ def window_of(times: Times) -> Window | None:
 
 
 def roomy(times: Times) -> bool:
-    """Whether the window is long enough for whoever hears a slow voice."""
+    """Whether there is a window that is long enough for whoever hears a slow voice too."""
     return _ends(times) >= SLOWER * times.asked + REACTION
 
 

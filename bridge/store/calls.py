@@ -114,8 +114,8 @@ def measured(connection: Connection, language: str, limit: int) -> list[tuple[fl
 
     Of the newest ten times `limit` calls, by the index of their requests: never a walk through the whole table.
     """
-    some = select(calls).where(calls.c.requested_at.is_not(None)).order_by(calls.c.requested_at.desc()).limit(10 * limit)
-    newest = some.subquery()
+    requested = select(calls).where(calls.c.requested_at.is_not(None))
+    newest = requested.order_by(calls.c.requested_at.desc()).limit(10 * limit).subquery()
     told = (newest.c.outcome == Outcome.ANSWERED.value) & (newest.c.language == language)
     heard = or_(newest.c.window_until.is_(None), newest.c.duration > newest.c.window_until)
     query = select(newest.c.speech_seconds, newest.c.duration).where(told, heard, newest.c.duration.is_not(None))

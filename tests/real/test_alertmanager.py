@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bridge.clock import SystemClock
 from tests.requirements import require
 from tests.serving import AM_TOKEN, KEY, Served, eventually, sample, served, write_files
 from tests.stories.night import TOKEN
@@ -182,7 +182,7 @@ async def post_alert(sender: Sender, *, ended: bool = False) -> None:
         "generatorURL": "http://prometheus.example.test/graph",
     }
     if ended:
-        told["endsAt"] = datetime.now(UTC).isoformat()
+        told["endsAt"] = SystemClock().now().isoformat()
     async with aiohttp.ClientSession() as session, session.post(f"{sender.url}/api/v2/alerts", json=[told]) as response:
         assert response.status == 200, await response.text()
 
@@ -201,6 +201,11 @@ async def in_state(it: Served, state: str) -> dict[str, Any] | None:
     return next((one for one in await incidents(it) if one["state"] == state), None)
 
 
+def linted(promtool: str, told: str) -> subprocess.CompletedProcess[bytes]:
+    """What `promtool check metrics` says."""
+    return subprocess.run([promtool, "check", "metrics"], input=told.encode(), capture_output=True, check=False)
+
+
 def configured(folder: Path, api: str) -> Path:
     """The chain of these tests, on the gateway of these tests."""
     path = write_files(folder)
@@ -209,11 +214,14 @@ def configured(folder: Path, api: str) -> Path:
 
 
 async def test_from_the_real_alertmanager_to_the_phone(tmp_path: Path) -> None:
-    """Alert, call, no answer, the next person, answered, resolved: the words, the numbers, the counts; promtool is silent."""
+    """Alert, no answer, the next one, answered, resolved: words, numbers and counts are right; promtool is silent."""
     program = require("prometheus-alertmanager", "prometheus-alertmanager", "alertmanager")
     promtool = require("promtool", "prometheus")
     async with telephone(ALICE) as (phones, api):
-        with served(configured(tmp_path, api), "--log.level=debug") as it, alertmanager(program, tmp_path / "am", it.url) as am:
+        with (
+            served(configured(tmp_path, api), "--log.level=debug") as it,
+            alertmanager(program, tmp_path / "am", it.url) as am,
+        ):
             phones.hook = f"{it.url}/webhook/sms77/{TOKEN}"
             await post_alert(am)
             taken = await eventually(lambda: in_state(it, "acknowledged"), 30)
@@ -222,14 +230,16 @@ async def test_from_the_real_alertmanager_to_the_phone(tmp_path: Path) -> None:
             await post_alert(am, ended=True)
             await eventually(lambda: in_state(it, "resolved"), 20)
             told = await exposition(it)
-            checked = subprocess.run([promtool, "check", "metrics"], input=told.encode(), capture_output=True, check=False)
+            checked = linted(promtool, told)
             assert it.stop() == 0
 
         assert [form["to"].lstrip("+0") for form in phones.requests] == [ALICE, BOB]
         assert {form["from"] for form in phones.requests} == {"49301234567"}
         assert {form.get("xml", "0") for form in phones.requests} == {"0"}
         assert {form.get("debug", "0") for form in phones.requests} == {"0"}
-        assert all("disk of D B 1" in form["text"] or "disk of DB 1" in form["text"] for form in phones.requests), phones.requests
+        assert all("disk of D B 1" in form["text"] or "disk of DB 1" in form["text"] for form in phones.requests), (
+            phones.requests
+        )
         assert phones.odd == []
         assert sample(told, "callbridge_calls_total", outcome="no_answer") == 1
         assert sample(told, "callbridge_calls_total", outcome="answered") == 1

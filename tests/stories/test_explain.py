@@ -13,7 +13,7 @@ import pytest
 from bridge.call import Outcome
 from bridge.cli import main
 from bridge.logs import mask
-from bridge.simulator import Answer, Era, answers, busy, mailbox, presses, sleeps
+from bridge.simulator import Answer, Era, answers, busy, hangs_up, mailbox, presses, sleeps
 from tests.stories.night import ALICE, BOB, CAROL, DUSK, Night, night
 
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
@@ -91,6 +91,12 @@ EVENINGS = {
     "answering takes it, where that is configured": Evening(
         "am025-nested-groupkey", "carol:busy,alice:yes", "acknowledged", "acknowledgement: {answer: 10s}\n"
     ),
+    "hanging up when asked to takes it, and not a mailbox": Evening(
+        "am025-nested-groupkey",
+        "carol:mailbox,alice:hang_up",
+        "acknowledged",
+        "acknowledgement: {hang_up: true}\n",
+    ),
     "whoever listens is cut off when somebody else has it": Evening(
         "am025-firing-group", "alice:busy,carol:yes,bob:key", "acknowledged exhausted", shows="hung_up"
     ),
@@ -111,7 +117,12 @@ EVENINGS = {
         but=("timeout: 2s", "timeout: 2s\n  max_concurrent_calls: 1"),
     ),
     "the old gateway rings as long as it likes, and cannot be hung up": Evening(
-        "am025-firing-group", "alice:no,carol:yes,bob:yes", "exhausted exhausted", era=Era.SMS77_2021, dialect="sms77"
+        "am025-firing-group",
+        "alice:no+busy,carol:yes,bob:yes",
+        "acknowledged acknowledged",
+        "acknowledgement: {answer: 10s}\n",
+        era=Era.SMS77_2021,
+        dialect="sms77",
     ),
     "no report comes in, only the journal of the gateway knows": Evening(
         "am025-nested-groupkey",
@@ -134,10 +145,15 @@ def explained(folder: Path, evening: Evening, capsys: pytest.CaptureFixture[str]
     return told
 
 
-def scripts(text: str) -> dict[str, list[Answer]]:
-    """The same answers for the telephone company."""
-    pairs = (part.split(":") for part in text.split(","))
-    return {person: [MANNERS[word] for word in words.split("+")] for person, words in pairs}
+def scripts(text: str, told: dict[str, Any]) -> dict[str, list[Answer]]:
+    """The same answers for the telephone company; whoever hangs up when asked to does so amid the window."""
+    windows = {one["person"]: (one["window_from"], one["window_until"]) for one in told["events"] if one["window_from"]}
+    found: dict[str, list[Answer]] = {}
+    for part in text.split(","):
+        person, _, words = part.partition(":")
+        amid = round(sum(windows.get(person, (0, 0))) / 2)
+        found[person] = [hangs_up(listens=amid) if word == "hang_up" else MANNERS[word] for word in words.split("+")]
+    return found
 
 
 def seconds(at: str | datetime) -> int:
@@ -153,7 +169,7 @@ async def test_what_is_explained_is_what_happens(tmp_path: Path, capsys: pytest.
     text = CONFIG.replace(*evening.but)
     async with night(tmp_path, evening.extra, text=text, era=evening.era, dialect=evening.dialect) as it:
         told = explained(tmp_path, evening, capsys)
-        for person, manners in scripts(evening.answers).items():
+        for person, manners in scripts(evening.answers, told).items():
             it.phones.script(NUMBERS[person], *manners)
         body = json.loads((PAYLOADS / f"{evening.payload}.json").read_bytes())
         assert await it.post("/webhook/alertmanager", body) == 200
