@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -113,7 +114,7 @@ def test_the_pace_is_found(voice: float, whole: int, human: list[float]) -> None
 def test_what_is_measured() -> None:
     """The newest answered calls of the language, without those that were hung up before their window was over."""
 
-    def placed(minutes: int, **changes: object) -> Call:
+    def placed(minutes: int, **changes: Any) -> Call:
         at = NOON + timedelta(minutes=minutes)
         plain = a_call(created_at=at, language="en-US", outcome=Outcome.ANSWERED, ended_at=at, speech_seconds=30.0)
         return replace(plain, id=IDS.new(at), requested_at=at, **changes)

@@ -132,6 +132,7 @@ def test_it_is_said_after_the_message() -> None:
         " That was the message, and it will be repeated. To take this alert, hang up now. Otherwise stay on the line."
         " I repeat. Disk slash var is 95 percent full on DB 1. It has been firing for 5 minutes."
         " I repeat. Disk slash var is 95 percent full on DB 1. It has been firing for 5 minutes."
+        " I repeat. Disk slash var is 95 percent full on DB 1. It has been firing for 5 minutes."
         " Goodbye."
     )
 
