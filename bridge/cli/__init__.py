@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import platform
 import sys
@@ -10,10 +11,24 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from bridge import __version__
-from bridge.cli import call, check, demo, doctor, explain, incidents, oncall, render, routes, serving, simulate, testing
 from bridge.errors import CallbridgeError, ConfigError
 
-COMMANDS = (serving, check, routes, oncall, explain, testing, render, doctor, call, incidents, simulate, demo)
+# Each command and the module behind it, in the order of the help. A module is loaded when its command is asked for:
+# all of them together take more than a second.
+COMMANDS = {
+    "serve": "serving",
+    "check-config": "check",
+    "routes": "routes",
+    "oncall": "oncall",
+    "explain": "explain",
+    "test": "testing",
+    "render": "render",
+    "doctor": "doctor",
+    "call": "call",
+    "incidents": "incidents",
+    "simulator": "simulate",
+    "demo": "demo",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,8 +46,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(1, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
-def parser() -> Parser:
-    """The whole command line."""
+def parser(argv: Sequence[str]) -> Parser:
+    """The command line, as far as `argv` needs it: one command, or all of them for help and errors."""
     top = Parser(
         prog="callbridge",
         description="Wakes the right person by telephone, and can prove that it did.",
@@ -41,14 +56,16 @@ def parser() -> Parser:
     version = f"callbridge, version {__version__} (python {platform.python_version()}, {platform.system().lower()})"
     top.add_argument("--version", action="version", version=version)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        module.add_to(commands)
+    asked = [argv[0]] if argv and argv[0] in COMMANDS else [] if "--version" in argv[:1] else COMMANDS
+    for command in asked:
+        importlib.import_module(f"bridge.cli.{COMMANDS[command]}").add_to(commands)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 1 with what is wrong on stderr."""
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = parser(given).parse_args(given)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bridge import config
 from bridge.cli.against import compare
+from bridge.cli.lengths import length_doubts
 from bridge.cli.rosters import roster_faults, roster_notes
 from bridge.cli.words import Commands, add_command, now_or
 from bridge.errors import CallbridgeError, ConfigError, Fault
@@ -64,7 +65,8 @@ def _further(path: Path) -> tuple[list[Fault], list[Fault]]:
         for policy in loaded.policies.values()
         for fault in speaker.check(policy.template)
     ]
-    found += _hang_up_doubts(path, loaded, speaker)
+    if not found:
+        found += [*_hang_up_doubts(path, loaded, speaker), *length_doubts(path, loaded)]
     return found + roster_faults(path, loaded, now_or(None)), roster_notes(path, loaded)
 
 

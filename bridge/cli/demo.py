@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import aiohttp
 from bridge import config, logs
 from bridge.alert import Source, parse_group
 from bridge.app import App, Options
-from bridge.cli.words import Commands, add_command
+from bridge.cli.words import PAYLOADS, Commands, add_command
 from bridge.clock import FastClock
 from bridge.config import Config
 from bridge.errors import CallbridgeError
@@ -35,7 +34,6 @@ RATE = 20.0
 TOKEN = "demo-report-token"  # noqa: S105 - it guards nothing: all of the demo is on loopback, and ends with it
 KEY = "demo-key"
 PATIENCE = 60.0
-PAYLOADS = resources.files("bridge.cli") / "payloads"
 
 
 def add_to(commands: Commands) -> None:

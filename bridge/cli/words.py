@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from bridge.alert import Group, Source, parse_group, parse_time
 from bridge.clock import SystemClock
 from bridge.errors import CallbridgeError, NotAWebhook
+
+# A captured webhook and its resolution, for the demo and for trying things on a real alert.
+PAYLOADS = resources.files("bridge.cli") / "payloads"
 
 Commands = Any  # argparse keeps the type of its sub-parsers to itself
 
