@@ -265,9 +265,9 @@ def test_one_open_route_is_enough_for_its_policy() -> None:
         assert one.people == ("alice",)
 
 
-def test_the_oldest_alerts_are_told() -> None:
-    """Of more alerts than a call can tell the oldest are shown, as in the store, and the rest is counted."""
-    many = group(*["warning"] * 25)
+def test_the_worst_alerts_are_told() -> None:
+    """Of more alerts than a call can tell the worst and then the oldest are shown, and the rest is counted."""
+    many = group("critical", *["warning"] * 24)
     aged = tuple(
         replace(alert, starts_at=NIGHT - timedelta(minutes=number)) for number, alert in enumerate(many.alerts)
     )
@@ -277,7 +277,7 @@ def test_the_oldest_alerts_are_told() -> None:
 
     (subject,), total = books.subjects("1")
 
-    assert [alert.name for alert in subject.alerts] == [f"Disk{number}" for number in range(24, 4, -1)]
+    assert [alert.name for alert in subject.alerts] == ["Disk0", *(f"Disk{number}" for number in range(24, 5, -1))]
     assert (subject.truncated, total) == (8, 1)
 
 

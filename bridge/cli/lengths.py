@@ -55,5 +55,7 @@ def _doubt(speaker: Speaker, loaded: Config, template: str, language: str) -> st
         said = f"{speech.template} speaks for about {speech.seconds:.0f} s of one alert"
         return f"{said} in {language}, {SAID.seconds:.0f} s is the most that is told; shorten it"
     if max(len(speech.text), len(speech.text.encode())) > SAID.characters:
-        return f"{speech.template} makes {len(speech.text)} characters of one alert, the gateway takes {SAID.characters}"
+        return (
+            f"{speech.template} makes {len(speech.text)} characters of one alert, the gateway takes {SAID.characters}"
+        )
     return ""

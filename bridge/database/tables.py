@@ -133,6 +133,7 @@ alerts = Table(
     Column("incident", Text, primary_key=True),
     Column("fingerprint", Text, primary_key=True),
     Column("firing", Boolean, nullable=False),
+    Column("rank", SmallInteger, nullable=False),
     Column("labels", Text, nullable=False),
     Column("annotations", Text, nullable=False),
     Column("starts_at", Instant, nullable=False),

@@ -152,9 +152,7 @@ class Dispatch:
         except StoreUnavailable:
             raise
         except Exception as error:
-            log.exception(
-                "a message could not be digested; it is kept and tried again", extra=fields(seq=message.seq)
-            )
+            log.exception("a message could not be digested; it is kept and tried again", extra=fields(seq=message.seq))
             self._metrics.inbox_failures_total.inc()
             said = f"{type(error).__name__}: {error}"
             now = self._clock.now()

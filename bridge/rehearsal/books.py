@@ -183,7 +183,8 @@ class Books:
     def _subject(self, held: Held) -> Subject:
         assert self._group is not None, "notify comes first"
         firing = sorted(
-            (alert for alert in held.alerts.values() if alert.firing), key=lambda one: (one.starts_at, one.fingerprint)
+            (alert for alert in held.alerts.values() if alert.firing),
+            key=lambda one: (severity_rank(one.labels), one.starts_at, one.fingerprint),
         )
         shown = firing[:TOLD_ALERTS]
         return Subject(

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
-from bridge.alert import Alert, AlertStatus, Source, Stream
+from bridge.alert import Alert, AlertStatus, Source, Stream, severity_rank
 from bridge.database.many import Row, insert_many, update_many
 from bridge.database.tables import alerts, incidents, journal, microseconds, pages, policies
 from bridge.errors import LostRace
@@ -227,8 +227,17 @@ def save(connection: Connection, changed: Sequence[Stored], snapshots: Policies)
 
 
 _ALERT = (
-    "incident", "fingerprint", "firing", "labels", "annotations", "starts_at", "ends_at", "generator_url", "seq",
-)  # fmt: skip
+    "incident",
+    "fingerprint",
+    "firing",
+    "rank",
+    "labels",
+    "annotations",
+    "starts_at",
+    "ends_at",
+    "generator_url",
+    "seq",
+)
 
 
 def put_alerts(connection: Connection, rows: Sequence[tuple[str, Alert, int]], fresh: bool) -> None:
@@ -247,6 +256,7 @@ def _alert_row(incident: str, alert: Alert, seq: int) -> Row:
         incident,
         alert.fingerprint,
         alert.firing,
+        severity_rank(alert.labels),
         msgspec.json.encode(alert.labels).decode(),
         msgspec.json.encode(alert.annotations).decode(),
         microseconds(alert.starts_at),
@@ -259,11 +269,11 @@ def _alert_row(incident: str, alert: Alert, seq: int) -> Row:
 def alerts_of(
     connection: Connection, incident: str, *, firing: bool | None = None, limit: int = 100_000
 ) -> list[Alert]:
-    """The alerts of an incident, firing ones first, then by start; at most `limit`."""
+    """The alerts of an incident, firing ones first, the worst first, then by start; at most `limit`."""
     query = select(alerts).where(alerts.c.incident == incident)
     if firing is not None:
         query = query.where(alerts.c.firing == firing)
-    order = (case((alerts.c.firing, 0), else_=1), alerts.c.starts_at, alerts.c.fingerprint)
+    order = (case((alerts.c.firing, 0), else_=1), alerts.c.rank, alerts.c.starts_at, alerts.c.fingerprint)
     return [read_alert(row) for row in connection.execute(query.order_by(*order).limit(limit))]
 
 

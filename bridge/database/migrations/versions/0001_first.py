@@ -38,6 +38,7 @@ def _alerts() -> None:
         sa.Column("incident", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("firing", sa.Boolean(), nullable=False),
+        sa.Column("rank", sa.SmallInteger(), nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("annotations", sa.Text(), nullable=False),
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
