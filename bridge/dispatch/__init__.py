@@ -46,6 +46,7 @@ RACES = 5
 # While a storm comes in, a batch is digested after so many commits of the inbox, as long as nobody waits for longer.
 TURNS = 50
 PATIENCE = timedelta(seconds=5)
+SAID_AT_ONCE = 20
 POISON_PAUSE = timedelta(minutes=1)
 
 
@@ -54,6 +55,27 @@ def _fire(ledger: Ledger, ids: list[str]) -> None:
         # Somebody else may have been here since the ids were read.
         if held.incident.due_at is not None and held.incident.due_at <= ledger.now:
             ledger.happen(held, Due())
+
+
+def _say(effects: Effects) -> None:
+    """What happened, in the log, by the journal's words; of a storm only the beginning and how much it was."""
+    for call in effects.ended:
+        outcome = "" if call.outcome is None else call.outcome.value
+        about = fields(call=call.id, gateway_id=call.gateway_id, person=call.person, duration=call.duration)
+        log.info("call ended: %s", outcome, extra=about)
+    for incident, line, note in effects.told[:SAID_AT_ONCE]:
+        about = fields(
+            incident=incident.id,
+            policy=incident.policy.name,
+            state=incident.state.value,
+            who=line.who or None,
+            round=line.round,
+            step=line.step + 1,
+            note=note or None,
+        )
+        log.info(line.verdict.value, extra=about)
+    if len(effects.told) > SAID_AT_ONCE:
+        log.info("and many more decisions at once", extra=fields(decisions=len(effects.told)))
 
 
 class Dispatch:
@@ -312,6 +334,7 @@ class Dispatch:
 
     def _follow(self, effects: Effects) -> None:
         effects.apply(self._metrics)
+        _say(effects)
         self.hang_ups += effects.hang_up
         if effects.wake or effects.hang_up:
             self.work.set()

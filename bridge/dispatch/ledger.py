@@ -14,9 +14,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bridge.alert import Alert, Group, Stream, severity_rank
-from bridge.call import By, CallState, Outcome, end
+from bridge.call import By, Call, CallState, Outcome, end
 from bridge.dispatch.world import World
-from bridge.escalation import CLOSING, Decision, Event, Incident, Page, Policy, Verdict, decide, opened
+from bridge.escalation import CLOSING, Decision, Event, Incident, Line, Page, Policy, Verdict, decide, opened
 from bridge.metrics import Metrics
 from bridge.store import calls, incidents, journal, pages
 from bridge.store.ids import Ids
@@ -30,6 +30,8 @@ class Effects:
     counts: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
     observed: list[tuple[str, float]] = field(default_factory=list)
     hang_up: list[str] = field(default_factory=list)
+    told: list[tuple[Incident, Line, str]] = field(default_factory=list)
+    ended: list[Call] = field(default_factory=list)
     wake: bool = False
 
     def count(self, family: str, *labels: str, by: float = 1) -> None:
@@ -201,6 +203,7 @@ class Ledger:
                 note=note,
             )
             self._lines.append(entry)
+            self.effects.told.append((incident, line, note))
 
     def _count(self, decision: Decision) -> None:
         verdict = decision.verdict

@@ -288,6 +288,7 @@ def call_ended(ledger: Ledger, call: Call, *, first: bool) -> None:
     note = call.reason or ("" if by else _missed(call))
     ledger.line(Entry(ledger.now, call.outcome.value, call=call.id, who=call.person, note=note))
     ledger.effects.wake = True
+    ledger.effects.ended.append(call)
     if first:
         _count(ledger, call, ended)
     # A page that was dropped says nothing any more; a correction that comes late finds none that still rides.
