@@ -12,9 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
-# Percent of branches: of floor 1, which only judges, and of all the rest. 0 measures and says nothing.
-COVERAGE_FLOOR_1 ?= 0
-COVERAGE_REST ?= 0
+# Percent of lines and branches that must be tested: of floor 1, which only judges, and of all the rest.
+COVERAGE_FLOOR_1 ?= 100
+COVERAGE_REST ?= 95
 comma := ,
 empty :=
 FLOOR_1 := $(subst $(empty) $(empty),$(comma),$(foreach room,alert call escalation intervals route schedule,bridge/$(room).py bridge/$(room)/*))

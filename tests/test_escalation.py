@@ -276,7 +276,9 @@ TABLE = {
     "triggered, Escalated: next step": Cell(
         CALLING_ALICE, ESCALATED, 3, V.NEXT_STEP, T, 13, ["i1-2 bob 1.1.1", "i1-3 carol 1.1.1"], who="dan"
     ),
-    "triggered, Escalated: beyond the last step": Cell(LAST_STEP, ESCALATED, 21, V.EXHAUSTED, X, DAY),
+    "triggered, Escalated: behind the last step comes the first": Cell(
+        LAST_STEP, ESCALATED, 21, V.NEXT_STEP, T, 26, [], who="dan"
+    ),
     "triggered, Escalated: a record": Cell(RECORDED, ESCALATED, 3, V.IGNORED, T, DAY),
     # acknowledged
     "acknowledged, Fired: refresh": Cell(TAKEN, Fired(), 3, V.REFRESHED, A, DAY + 3, who=""),

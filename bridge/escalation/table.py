@@ -185,14 +185,15 @@ def _retry(incident: Incident, now: datetime) -> Decision:
     return _paging(moved, Verdict.RETRIED, tuple(pages), [_line(Verdict.RETRIED, page) for page in pages])
 
 
-def _next_step(incident: Incident, roster: Roster, now: datetime, *, who: str = "") -> Decision:
+def _next_step(incident: Incident, roster: Roster, now: datetime, *, who: str | None = None) -> Decision:
+    """The following step; `who` asked for it by hand, None: it is simply its turn."""
     if not incident.policy.steps:
         return _ignore(incident)
     step, round_ = incident.step + 1, incident.round
     if step >= len(incident.policy.steps):
         # Whoever asks for the next step by hand wants somebody called: behind the last one comes the first.
-        step, round_ = 0, round_ if who else round_ + 1
-    return _go(incident, round_, step, roster, now, Verdict.NEXT_STEP, who=who)
+        step, round_ = 0, round_ + 1 if who is None else round_
+    return _go(incident, round_, step, roster, now, Verdict.NEXT_STEP, who=who or "")
 
 
 def _ring_again(
