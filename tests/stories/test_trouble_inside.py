@@ -168,15 +168,13 @@ async def test_whoever_is_taken_out_of_the_config_is_passed_over(tmp_path: Path)
 async def test_a_template_that_fails_says_the_plain_sentence(tmp_path: Path) -> None:
     """The phone still rings and says what is wrong in plain words; the fallback is counted and told."""
     (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "call.txt.j2").write_text(
-        "Hello. {{ 1 / ((subjects[0].common_labels.disks or 1)|int) }}"
-    )
+    (tmp_path / "own" / "call.txt.j2").write_text("Hello. {{ 1 / ((subjects[0].common_labels.disks or 1)|int) }}")
     async with night(tmp_path, "templates: [own]\n") as it:
         it.phones.script(ALICE, presses("1"))
         await it.fires("DiskFull", disks="0")
         await it.passes(minutes=1)
 
-        assert "Disk full" in it.calls(ALICE)[0].text
+        assert "Disk Full is wrong" in it.calls(ALICE)[0].text
         assert await it.metric("callbridge_speech_fallbacks_total") == 1
         assert "speech_fallback" in await it.words()
 
