@@ -91,6 +91,9 @@ def _belongs_to(ledger: Ledger, message: Message, group: Group, alert: Alert, fr
     present = ledger.open_in(group.stream)
     if not alert.firing:
         return [held for held in present.values() if held.known and alert.fingerprint in held.known]
+    if message.failures and ledger.newer_word(group.stream, alert.fingerprint, message.seq):
+        # Tried again, hours late perhaps: what came since has said more of this alert.
+        return []
     found: dict[str, Held] = {}
     for route in match(ledger.world.route, alert.labels):
         if route.policy in found:

@@ -107,6 +107,10 @@ class Ledger:
         """The open incidents of a loaded stream, by policy name."""
         return self._open.setdefault(incidents.stream_key(stream), {})
 
+    def newer_word(self, stream: Stream, fingerprint: str, seq: int) -> bool:
+        """Whether a message later than `seq` has spoken of this alert, be its incident open or closed."""
+        return incidents.newer_word(self.connection, incidents.stream_key(stream), fingerprint, seq)
+
     def _hold(self, held: Held) -> None:
         self._held[held.incident.id] = held
         if held.incident.open:

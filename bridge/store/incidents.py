@@ -240,6 +240,13 @@ _ALERT = (
 )
 
 
+def newer_word(connection: Connection, stream: str, fingerprint: str, seq: int) -> bool:
+    """Whether a message later than `seq` has spoken of this alert of the stream (a `stream_key`), in any incident."""
+    of_alert = (incidents.c.stream == stream) & (alerts.c.fingerprint == fingerprint) & (alerts.c.seq > seq)
+    query = select(alerts.c.seq).join(incidents, incidents.c.id == alerts.c.incident).where(of_alert).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def put_alerts(connection: Connection, rows: Sequence[tuple[str, Alert, int]], fresh: bool) -> None:
     """Write alerts of incidents, each with the number of the message that brought it; `fresh`: none is there yet."""
     if not rows:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bridge.clock import ManualClock
 from bridge.dispatch import Command, Door, Message
 from bridge.simulator import Simulator, answers, presses, silent, sleeps
-from tests.stories.night import ALICE, BOB, DUSK, TOKEN, Night, night, running, with_policies
+from tests.stories.night import ALICE, BOB, DUSK, TOKEN, Night, alert, body, night, running, with_policies
 
 
 async def sql(it: Night, statement: str, **values: object) -> None:
     """Change something behind the program's back."""
-    await it.app.database.write(lambda connection: connection.execute(text(statement), values) and None)
+
+    def change(connection: Connection) -> None:
+        connection.execute(text(statement), values)
+
+    await it.app.database.write(change)
 
 
 async def test_one_message_that_nobody_understands_holds_up_no_other(tmp_path: Path) -> None:
@@ -35,6 +40,22 @@ async def test_one_message_that_nobody_understands_holds_up_no_other(tmp_path: P
         await sql(it, "UPDATE inbox SET body = :body WHERE digested_at IS NULL", body=b'{"alerts":[],"groupKey":"x"}')
         await it.passes(minutes=1)
         assert await it.metric("callbridge_inbox_waiting") == 0
+
+
+async def test_a_message_that_is_understood_late_does_not_override_newer_ones(tmp_path: Path) -> None:
+    """It says that an alert fires which has resolved since: no call for it; one that only it knows rings."""
+    async with night(tmp_path) as it:
+        late = json.dumps(body([alert("DiskFull"), alert("Forgotten")])).encode()
+        await it.app.dispatch.submit(Message(Door.ALERTMANAGER, it.clock.now(), b"not yet understood"))
+        await it.settle()
+        await it.fires("DiskFull")
+        await it.resolves("DiskFull")
+        await sql(it, "UPDATE inbox SET body = :body WHERE digested_at IS NULL", body=late)
+        await it.passes(seconds=10)
+
+        opened = [[one["labels"]["alertname"] for one in incident["alerts"]] for incident in await it.incidents()]
+        assert sorted(opened) == [["DiskFull"], ["Forgotten"]]
+        assert {one["state"] for one in await it.incidents()} == {"resolved", "triggered"}
 
 
 async def test_one_incident_that_cannot_be_decided_holds_up_no_other(tmp_path: Path) -> None:
@@ -63,9 +84,7 @@ async def test_a_full_disk_is_said_and_recovered_from(tmp_path: Path) -> None:
             assert response.status == 503
         await it.passes(minutes=2)
 
-        await it.app.database.write(
-            lambda connection: connection.execute(text("PRAGMA max_page_count=1000000")) and None
-        )
+        await sql(it, "PRAGMA max_page_count=1000000")
         async with it.session.get(it.url + "/-/ready") as response:
             assert response.status == 200
         assert await it.fires("Other", group="other") == 200
@@ -74,9 +93,9 @@ async def test_a_full_disk_is_said_and_recovered_from(tmp_path: Path) -> None:
         assert not any(call.overlap for call in it.calls())
 
 
-def _full(connection: object) -> None:
-    pages = connection.execute(text("PRAGMA page_count")).scalar_one()  # type: ignore[attr-defined]
-    connection.execute(text(f"PRAGMA max_page_count={pages}"))  # type: ignore[attr-defined]
+def _full(connection: Connection) -> None:
+    pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+    connection.execute(text(f"PRAGMA max_page_count={pages}"))
 
 
 async def test_a_restart_while_a_request_is_under_way_rings_once(tmp_path: Path) -> None:
