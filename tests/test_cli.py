@@ -688,3 +688,25 @@ def test_the_samples_of_this_file_can_be_read() -> None:
     assert sample('a{b="c"} 1.0\nd 2\n', "a", b="c") == 1
     with pytest.raises(LookupError):
         sample("a 1", "b")
+
+
+def test_a_template_that_talks_too_long_is_told(tmp_path: Path) -> None:
+    """A template that speaks for minutes of one alert is a warning, and fails with --strict."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "call.txt.j2").write_text("It goes on and on, and never comes to any point. " * 40)
+    (tmp_path / "key").write_text("a-key-of-the-test")
+    (tmp_path / "key").chmod(0o600)
+    path = tmp_path / "callbridge.yaml"
+    path.write_text(
+        "gateway: {api_key_file: key}\n"
+        'people: {alice: {name: Alice, phone: "+491711234567"}}\n'
+        "policies: {default: {steps: [{call: [alice]}]}}\n"
+        "route: {policy: default}\n"
+        "templates: [own]\n"
+    )
+
+    plain = callbridge("check-config", str(path))
+    strict = callbridge("check-config", str(path), "--strict")
+
+    assert (plain.returncode, strict.returncode) == (0, 1)
+    assert "speaks for about" in plain.stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -253,3 +255,41 @@ async def test_old_stories_are_forgotten(tmp_path: Path) -> None:
         assert [one["alerts"][0]["labels"]["alertname"] for one in await it.incidents()] == ["Stays"]
         assert await it.app.database.read(lambda c: c.execute(text("SELECT count(*) FROM alerts")).scalar_one()) == 1
         assert it.clock.now() == DUSK + timedelta(hours=3)
+
+
+async def test_pages_that_cannot_be_told_hold_up_nobody_else(tmp_path: Path) -> None:
+    """What Alice should be told cannot be read: Bob is called all the same, and she is as soon as it can."""
+    policy = "policies:\n  default: {steps: [{call: [alice, bob], wait: 1h}]}\n"
+    clock = ManualClock(DUSK)
+    async with Simulator(clock) as phones:
+        phones.script(ALICE, sleeps())
+        phones.script(BOB, sleeps())
+        async with running(tmp_path, phones, clock, text=with_policies(policy)) as it:
+            phones.faults.set(code=600)
+            await it.fires("DiskFull")
+            await it.passes(seconds=1)
+            await sql(it, "UPDATE calls SET ended_at = 1, state = 'ended', due_at = NULL WHERE person = 'alice'")
+            await sql(it, "UPDATE pages SET state = 'queued', call = NULL WHERE person = 'alice'")
+            await sql(it, "UPDATE pages SET incident = 'lost' WHERE person = 'alice'")
+            phones.faults.clear()
+            await it.passes(minutes=2)
+            assert len(it.calls(BOB)) == 1
+            assert it.calls(ALICE) == []
+
+
+async def test_a_database_that_is_held_is_waited_for(tmp_path: Path) -> None:
+    """Somebody else holds the file for longer than we wait: nothing is lost, and the work goes on when it is free."""
+    async with night(tmp_path) as it:
+        it.phones.script(ALICE, sleeps())
+        it.phones.script(BOB, presses("1"))
+        await it.fires("DiskFull")
+        await it.passes(seconds=50)
+        with closing(sqlite3.connect(tmp_path / "night.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            it.clock.advance(timedelta(minutes=1))
+            await it.settle()
+            other.execute("ROLLBACK")
+        await it.passes(minutes=5)
+
+        assert [len(it.calls(ALICE)), len(it.calls(BOB))] == [2, 1]
+        assert (await it.story())["acknowledged_by"] == "bob"
