@@ -282,6 +282,50 @@ def allowed_at(placed: Sequence[datetime], rates: Sequence[Rate], now: datetime)
     return free
 
 
+class Hold(StrEnum):
+    """Why a call is not placed yet: the label of callbridge_calls_held_back_total.
+
+    budget: limits.budget_per_day is spent. person: limits.calls_per_person. minute: limits.calls_per_minute.
+    """
+
+    BUDGET = "budget"
+    PERSON = "person"
+    MINUTE = "minute"
+
+
+# Euro per started minute, as long as no call has told what it cost: more than the gateway takes in most countries.
+USUAL_PRICE = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What the calls of one day cost, in euro: `known`, as the gateway told it.
+
+    `unknown`: the seconds (spoken, or else to be spoken) of each call whose cost is not known yet; `price`: euro per
+    started minute of the newest call whose cost is known.
+    """
+
+    known: float = 0.0
+    unknown: tuple[float, ...] = ()
+    price: float | None = None
+
+
+def started_minutes(seconds: float) -> int:
+    """What a call of so many seconds is charged for: one minute at least."""
+    return max(1, int(-(-seconds // 60)))
+
+
+def spent(day: Spending) -> float:
+    """What the calls of the day cost in euro, as far as it is known, and as can be expected of the others."""
+    price = USUAL_PRICE if day.price is None else day.price
+    return round(day.known + price * sum(started_minutes(seconds) for seconds in day.unknown), 4)
+
+
+def within_budget(day: Spending, budget: float | None) -> bool:
+    """Whether another call may be placed: as long as less than `budget` euro is spent; None: always."""
+    return budget is None or spent(day) < budget
+
+
 # A gateway that is down is asked again soon; one that waits for a human (key, credit) less often.
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(seconds=60)

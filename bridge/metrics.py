@@ -31,7 +31,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from bridge import __version__
-from bridge.call import By, CallStatus, Outcome
+from bridge.call import By, CallStatus, Hold, Outcome
 from bridge.errors import Reason
 from bridge.escalation import CLOSING, State, Verdict
 
@@ -143,6 +143,13 @@ class Metrics:
         )
         self.call_cost_euros_total = self._counter(
             "call_cost_euros_total", "Cost of calls in euro as far as the gateway tells it."
+        )
+        self.calls_held_back_total = self._counter(
+            "calls_held_back_total", "Phone calls that had to wait, by the limit that held them back.", reason=Hold
+        )
+        self.budget_spent_euros = self._gauge(
+            "budget_spent_euros",
+            "Cost of the calls since midnight in global.timezone in euro, as told or expected.",
         )
         self.time_to_call_seconds = self._histogram(
             "time_to_call_seconds",

@@ -36,6 +36,8 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
     ("pages_total", "counter", {"result": OUTCOMES}),
     ("calls_total", "counter", {"outcome": OUTCOMES}),
     ("calls_in_progress", "gauge", {}),
+    ("calls_held_back_total", "counter", {"reason": "budget person minute"}),
+    ("budget_spent_euros", "gauge", {}),
     ("call_duration_seconds", "histogram", {}),
     ("call_cost_euros_total", "counter", {}),
     ("acknowledgements_total", "counter", {"by": "keypress reply answer hang_up web api silence"}),

@@ -152,7 +152,10 @@ pages = Table(
     Column("step", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("queued_at", Instant, nullable=False),
+    Column("urgent", Boolean, nullable=False),
     Column("state", Text, nullable=False),
+    # Whether its story says already that a limit holds it back.
+    Column("held", Boolean, nullable=False),
     Column("call", Text),
     Column("outcome", Text),
     Column("ended_at", Instant),
@@ -160,7 +163,15 @@ pages = Table(
 )
 # A literal, for queries too: with a parameter in its place SQLite plans a statement anew each time it is run.
 QUEUED = pages.c.state == literal_column("'queued'")
-Index("pages_waiting", pages.c.person, pages.c.id, sqlite_where=QUEUED, postgresql_where=QUEUED)
+Index(
+    "pages_waiting",
+    pages.c.person,
+    pages.c.urgent,
+    pages.c.held,
+    pages.c.id,
+    sqlite_where=QUEUED,
+    postgresql_where=QUEUED,
+)
 _called = pages.c.call.is_not(None)
 Index("pages_call", pages.c.call, sqlite_where=_called, postgresql_where=_called)
 

@@ -16,14 +16,15 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy import Connection
 
-from bridge.call import Call, CallState, Outcome, Report
+from bridge.call import Call, CallState, Outcome, Report, spent
 from bridge.clock import Clock
 from bridge.database import Database
 from bridge.dispatch import digest as digesting
 from bridge.dispatch import outcome as outcomes
 from bridge.dispatch.digest import Command
 from bridge.dispatch.ledger import Effects, Ledger
-from bridge.dispatch.outcome import Begun, HeldBack
+from bridge.dispatch.limits import HeldBack, day_of
+from bridge.dispatch.outcome import Begun
 from bridge.dispatch.world import World
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, LostRace, StoreUnavailable
 from bridge.escalation import Due
@@ -63,6 +64,8 @@ def _say(effects: Effects) -> None:
         outcome = "" if call.outcome is None else call.outcome.value
         about = fields(call=call.id, gateway_id=call.gateway_id, person=call.person, duration=call.duration)
         log.info("call ended: %s", outcome, extra=about)
+    for person, why in effects.held:
+        log.warning("calls are held back", extra=fields(person=person, note=why))
     for incident, line, note in effects.told[:SAID_AT_ONCE]:
         about = fields(
             incident=incident.id,
@@ -221,6 +224,11 @@ class Dispatch:
     async def people_waiting(self) -> list[str]:
         """Everybody for whom a page waits."""
         return await self._database.read(pages.people_waiting)
+
+    async def spent_today(self) -> float:
+        """What the calls since the last local midnight cost, in euro, known or expected."""
+        since, _ = day_of(self._clock.now(), self.world.timezone)
+        return spent(await self._database.read(lambda connection: calls.spending(connection, since)))
 
     async def calls_due(self) -> list[Call]:
         """The calls about which something must be done now."""

@@ -25,13 +25,17 @@ from bridge.store.incidents import Known, Origin, Policies, Stored
 
 @dataclass
 class Effects:
-    """What is to be done once the transaction is committed: counts by metric family, hang-ups, waking the worker."""
+    """What is to be done once the transaction is committed: counts by metric family, hang-ups, waking the worker.
+
+    `told` and `ended` are said in the log, and `held`: whose calls are held back, and why.
+    """
 
     counts: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
     observed: list[tuple[str, float]] = field(default_factory=list)
     hang_up: list[str] = field(default_factory=list)
     told: list[tuple[Incident, Line, str]] = field(default_factory=list)
     ended: list[Call] = field(default_factory=list)
+    held: list[tuple[str, str]] = field(default_factory=list)
     wake: bool = False
 
     def count(self, family: str, *labels: str, by: float = 1) -> None:

@@ -15,9 +15,7 @@ from bridge.call import (
     Call,
     CallState,
     Outcome,
-    Rate,
     Report,
-    allowed_at,
     end,
     pace,
     pause_after,
@@ -25,6 +23,7 @@ from bridge.call import (
     taken,
 )
 from bridge.dispatch.ledger import Ledger
+from bridge.dispatch.limits import HeldBack, hold
 from bridge.errors import GatewayError
 from bridge.escalation import PageEnded, Verdict
 from bridge.speech import Kind, Speech, Subject
@@ -51,13 +50,6 @@ class Begun:
     xml: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
-    """No call now: a rate holds it back until `until`."""
-
-    until: datetime
-
-
 def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun | HeldBack | None:
     """Write down one call to `person` with every page that waits for them. None: there is nothing to call for."""
     who = ledger.world.people.get(person)
@@ -66,9 +58,9 @@ def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun |
         return None
     if any(call.person == person or call.number == who.phone for call in calls.live(ledger.connection)):
         return None
-    free = _free_at(ledger, who.phone)
-    if free > ledger.now:
-        return HeldBack(free)
+    held = hold(ledger, person, who.phone)
+    if held is not None:
+        return held
     call = Call(ids.new(ledger.now), person, who.phone, ledger.now, requested_at=ledger.now)
     if not pages.claim_pages(ledger.connection, person, call.id):
         return None
@@ -87,20 +79,6 @@ def begin_again(ledger: Ledger, call: Call, snapshots: Policies) -> Begun | None
     again = replace(call, state=CallState.PLACING, requested_at=ledger.now, reason="")
     worded, xml = _worded(ledger, again, snapshots)
     return Begun(_saved(ledger, worded), xml)
-
-
-def _free_at(ledger: Ledger, number: str) -> datetime:
-    """When the limits allow the next call to `number`."""
-    world, now = ledger.world, ledger.now
-    free = now
-    if world.calls_per_person:
-        longest = max(rate.span for rate in world.calls_per_person)
-        free = allowed_at(calls.started_since(ledger.connection, now - longest, number), world.calls_per_person, now)
-    if world.calls_per_minute:
-        minute = timedelta(minutes=1)
-        rate = Rate(world.calls_per_minute, minute)
-        free = max(free, allowed_at(calls.started_since(ledger.connection, now - minute), (rate,), now))
-    return free
 
 
 def _nobody(ledger: Ledger, person: str, ids: Ids) -> None:

@@ -38,6 +38,7 @@ class World:
     max_concurrent_calls: int = 10
     calls_per_person: tuple[Rate, ...] = ()
     calls_per_minute: int | None = None
+    budget_per_day: float | None = None
     retention: timedelta = timedelta(days=90)
     link: Callable[[str], str] = lambda _call: ""
 
@@ -70,6 +71,7 @@ def world_of(config: Config, link: Callable[[str], str] = lambda _call: "") -> W
         max_concurrent_calls=config.gateway.max_concurrent_calls,
         calls_per_person=config.limits.calls_per_person,
         calls_per_minute=config.limits.calls_per_minute,
+        budget_per_day=config.limits.budget_per_day,
         retention=config.storage.retention,
         link=link,
     )

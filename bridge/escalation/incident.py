@@ -104,7 +104,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One incident to be told to one person: one attempt."""
+    """One incident to be told to one person: one attempt. `urgent`: even when the budget of the day is spent."""
 
     id: str
     incident: str
@@ -112,6 +112,7 @@ class Page:
     round: int
     step: int
     attempt: int
+    urgent: bool = False
 
 
 class Verdict(StrEnum):

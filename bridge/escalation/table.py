@@ -273,7 +273,7 @@ def _people(step: Step, roster: Roster, now: datetime) -> tuple[str, ...]:
 
 def _page(incident: Incident, serial: int, person: str, round_: int, step: int, attempt: int) -> Page:
     # The id follows from the incident and a count: deciding the same thing twice makes the same page, not a second one.
-    return Page(f"{incident.id}-{serial}", incident.id, person, round_, step, attempt)
+    return Page(f"{incident.id}-{serial}", incident.id, person, round_, step, attempt, incident.policy.urgent)
 
 
 def _exhaust(incident: Incident, lines: list[Line]) -> Decision:

@@ -232,6 +232,7 @@ async def _gauges(doors: Doors) -> None:
     for state in ("triggered", "acknowledged", "exhausted", "resolved"):
         shown.incidents.labels(state).set(found.incidents.get(state, 0))
     shown.calls_in_progress.set(found.calls_in_progress)
+    shown.budget_spent_euros.set(await doors.dispatch.spent_today())
     shown.inbox_waiting.set(found.inbox_waiting)
     overdue = 0.0 if found.oldest_due is None else (now - found.oldest_due).total_seconds()
     shown.oldest_due_seconds.set(max(overdue, 0.0))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from bridge.call import Call, CallState, Outcome, Report
+from bridge.call import Call, CallState, Outcome, Report, Spending, started_minutes
 from bridge.database.tables import calls, journal, strays
 from bridge.errors import LostRace
 from bridge.store.incidents import chunks
@@ -121,6 +121,30 @@ def measured(connection: Connection, language: str, limit: int) -> list[tuple[fl
     query = select(newest.c.speech_seconds, newest.c.duration).where(told, heard, newest.c.duration.is_not(None))
     rows = connection.execute(query.order_by(newest.c.requested_at.desc()).limit(limit))
     return [(row.speech_seconds, row.duration) for row in rows]
+
+
+_TO_BE_CHARGED = (Outcome.ANSWERED.value, Outcome.UNCONFIRMED.value)
+# So many calls are looked through for the newest price.
+PRICED_AMONG = 500
+
+
+def spending(connection: Connection, since: datetime) -> Spending:
+    """What the calls cost that were requested at `since` or later; one that nobody answered is expected to be free."""
+    today = calls.c.requested_at >= since
+    known = connection.execute(select(func.sum(calls.c.cost)).where(today)).scalar()
+    charged = or_(calls.c.outcome.is_(None), calls.c.outcome.in_(_TO_BE_CHARGED))
+    seconds = select(func.coalesce(calls.c.duration, calls.c.speech_seconds))
+    unknown = connection.execute(seconds.where(today, calls.c.cost.is_(None), charged)).scalars()
+    return Spending(float(known or 0.0), tuple(unknown), _newest_price(connection))
+
+
+def _newest_price(connection: Connection) -> float | None:
+    """Euro per started minute of the newest call that cost something; by the index of their requests."""
+    requested = select(calls).where(calls.c.requested_at.is_not(None))
+    newest = requested.order_by(calls.c.requested_at.desc()).limit(PRICED_AMONG).subquery()
+    told = select(newest.c.cost, newest.c.duration).where(newest.c.cost > 0, newest.c.duration > 0)
+    row = connection.execute(told.order_by(newest.c.requested_at.desc()).limit(1)).first()
+    return None if row is None else row.cost / started_minutes(row.duration)
 
 
 def of_incident(connection: Connection, ids: Iterable[str]) -> list[Call]:

@@ -24,7 +24,7 @@ class OpenPage:
     call: str | None
 
 
-_NAMES = ("id", "incident", "person", "round", "step", "attempt", "queued_at", "state")
+_NAMES = ("id", "incident", "person", "round", "step", "attempt", "queued_at", "urgent", "state", "held")
 # Numbered as they were made: "…-10" comes after "…-9".
 _AS_MADE = (func.length(pages.c.id), pages.c.id)
 
@@ -32,7 +32,18 @@ _AS_MADE = (func.length(pages.c.id), pages.c.id)
 def add_pages(connection: Connection, fresh: Sequence[tuple[Page, str, datetime]]) -> None:
     """Insert pages, each with its state (`queued`, or `cancelled` if it was dropped in the same breath)."""
     rows = [
-        (page.id, page.incident, page.person, page.round, page.step, page.attempt, microseconds(at), state)
+        (
+            page.id,
+            page.incident,
+            page.person,
+            page.round,
+            page.step,
+            page.attempt,
+            microseconds(at),
+            page.urgent,
+            state,
+            False,
+        )
         for page, state, at in fresh
     ]
     insert_many(connection, pages, _NAMES, rows)
@@ -89,6 +100,26 @@ def claim_pages(connection: Connection, person: str, call: str) -> int:
     """Put every page that waits for `person` into `call`; returns how many."""
     waits = (pages.c.person == person) & QUEUED
     return connection.execute(update(pages).where(waits).values(state="calling", call=call)).rowcount
+
+
+def urgent_waits(connection: Connection, person: str) -> bool:
+    """Whether any of the pages that wait for `person` is urgent."""
+    urgent = select(pages.c.id).where(QUEUED, pages.c.person == person, pages.c.urgent.is_(True)).limit(1)
+    return connection.execute(urgent).first() is not None
+
+
+def hold_pages(connection: Connection, person: str) -> tuple[list[str], bool]:
+    """Note that what waits for `person` is held back: the incidents of which that is news, and whether all of it is."""
+    waits = (pages.c.person == person) & QUEUED
+    news = waits & pages.c.held.is_(False)
+    found = list(
+        connection.execute(select(pages.c.incident).where(news).distinct().order_by(pages.c.incident)).scalars()
+    )
+    if not found:
+        return [], False
+    known = connection.execute(select(pages.c.id).where(waits, pages.c.held.is_(True)).limit(1)).first()
+    connection.execute(update(pages).where(news).values(held=True))
+    return found, known is None
 
 
 def end_pages(connection: Connection, call: str, outcome: Outcome, now: datetime) -> int:

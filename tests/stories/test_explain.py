@@ -20,7 +20,7 @@ PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 NUMBERS = {"alice": ALICE, "bob": BOB, "carol": CAROL}
 MANNERS = {"no": sleeps(), "yes": answers(), "key": presses(), "busy": busy(), "mailbox": mailbox()}
 # What the journal tells of calls and not of decisions.
-OF_CALLS = {"calling", "placed", "initiated", "ringing", "in-progress", *Outcome}
+OF_CALLS = {"held_back", "calling", "placed", "initiated", "ringing", "in-progress", *Outcome}
 
 CONFIG = """
 global: {{timezone: Europe/Berlin, region: DE, language: en-US}}

@@ -259,7 +259,9 @@ def _pages() -> None:
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("queued_at", sa.BigInteger(), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
         sa.Column("call", sa.Text(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
@@ -277,7 +279,7 @@ def _pages() -> None:
     op.create_index(
         "pages_waiting",
         "pages",
-        ["person", "id"],
+        ["person", "urgent", "held", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'queued'"),
         postgresql_where=sa.text("state = 'queued'"),
