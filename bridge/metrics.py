@@ -2,7 +2,8 @@
 
 Each family is an attribute of `Metrics`, called as it is exported without `callbridge_`. No number, name of a person,
 alert name or group key is ever a label; every label value is known beforehand and starts at 0, so that `rate()` sees
-the first event too. The only open label is a schedule's name, which comes from the operator's own file.
+the first event too. The only open labels are the names of schedules and watchdogs, which come from the operator's own
+file.
 
 Source of the rules: prometheus.io, practices/naming and practices/instrumentation, as `promtool check metrics` has
 them.
@@ -206,6 +207,11 @@ class Metrics:
             "calendar_last_success_timestamp_seconds",
             "Timestamp of the last time that a schedule's calendar could be read, 0 if it never could.",
             "schedule",
+        )
+        self.watchdog_last_seen_timestamp_seconds = self._open_gauge(
+            "watchdog_last_seen_timestamp_seconds",
+            "Timestamp of the last notification in which a watchdog's alert fired, 0 if there was none yet.",
+            "watchdog",
         )
         self.oldest_due_seconds = self._gauge(
             "oldest_due_seconds", "How long the oldest work that is due has been waiting, 0 if nothing is due."

@@ -58,6 +58,7 @@ class Worker:
         """One look at all there is; returns when to look again at the latest."""
         while await self._dispatch.fire_due():
             continue
+        watch_until = await self._dispatch.watch()
         await self._hang_up(tasks)
         for call in await self._dispatch.calls_due():
             self._start(tasks, call.id, self._look_after(call))
@@ -66,10 +67,10 @@ class Worker:
         now = self._clock.now()
         self._metrics.worker_last_pass_timestamp_seconds.set(now.timestamp())
         due = await self._dispatch.next_due()
-        times = [due, held_until, self._forget_at, self._balance_at]
+        times = [due, held_until, watch_until, self._forget_at, self._balance_at]
         # A call that is being looked after stays due until its request is answered: its end wakes us.
         if due is not None and due <= now and self._busy:
-            times = [now + STORE_PAUSE, held_until]
+            times = [now + STORE_PAUSE, held_until, watch_until]
         return min((time for time in times if time is not None), default=None)
 
     async def _call_those_waiting(self, tasks: asyncio.TaskGroup) -> datetime | None:

@@ -172,7 +172,6 @@ def test_not_yet_says_so(tmp_path: Path) -> None:
     sections = {
         "webhooks.grafana": "webhooks: {grafana: {hmac_secret_file: key}}",
         "schedules.*.ical": "schedules: {s: {ical: {file: a.ics}}}",
-        "watchdogs": "watchdogs: [{name: w, matchers: [a=b], every: 1m, policy: default}]",
         "alertmanagers": "alertmanagers: [{url: http://localhost:9093}]",
         "storage.url": "storage: {url: postgresql://db/callbridge}",
     }

@@ -58,7 +58,13 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
     ("config_hash", "gauge", {}),
 ]
 EXTRA = {"inbox_waiting", "inbox_failures_total", "speech_fallbacks_total", "nobody_there_total", "decisions_total"}
-OPEN = {"oncall_people", "calendar_unknown_names", "calendar_last_success_timestamp_seconds", "build_info"}
+OPEN = {
+    "oncall_people",
+    "watchdog_last_seen_timestamp_seconds",
+    "calendar_unknown_names",
+    "calendar_last_success_timestamp_seconds",
+    "build_info",
+}
 
 Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
 

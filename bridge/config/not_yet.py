@@ -36,7 +36,6 @@ NOT_YET = (
         "webhooks.sms77.signing_key_file",
         "this version does not check signatures yet; the token in the URL is what counts",
     ),
-    NotYet("watchdogs", "this version does not watch for missing alerts yet; let Alertmanager page on their absence"),
     NotYet("alertmanagers", "this version does not ask Alertmanager yet; nothing is re-checked or silenced there"),
 )
 

@@ -269,6 +269,17 @@ calendars = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+watchdogs = Table(
+    "watchdogs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # From here its silence counts: when it was seen last, or when it was first configured.
+    Column("since", Instant, nullable=False),
+    Column("seen", Boolean, nullable=False),
+    # When its silence was told last; nothing as long as it comes.
+    Column("told_at", Instant),
+)
+
 probe = Table(
     "probe",
     metadata,

@@ -21,6 +21,7 @@ from bridge.clock import Clock
 from bridge.database import Database
 from bridge.dispatch import digest as digesting
 from bridge.dispatch import outcome as outcomes
+from bridge.dispatch import watchdogs as watching
 from bridge.dispatch.digest import Command
 from bridge.dispatch.ledger import Effects, Ledger
 from bridge.dispatch.limits import HeldBack, day_of
@@ -30,7 +31,7 @@ from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, Lost
 from bridge.escalation import Due
 from bridge.logs import fields
 from bridge.metrics import Metrics
-from bridge.store import calls, inbox, incidents, pages
+from bridge.store import calls, inbox, incidents, pages, watchdogs
 from bridge.store.ids import Ids
 from bridge.store.inbox import Door, Inbox, Message
 from bridge.store.incidents import Policies
@@ -90,7 +91,7 @@ class Dispatch:
         self.work = asyncio.Event()
         self.hang_ups: list[str] = []
         self.digested = 0
-        self._oldest = clock.now()
+        self._oldest = self._started_at = clock.now()
         self._database = database
         self._metrics = metrics
         self._clock = clock
@@ -211,6 +212,20 @@ class Dispatch:
             log.exception("an incident could not be decided; it is tried again", extra=fields(incident=id_))
             later = self._clock.now() + POISON_PAUSE
             await self._database.write(lambda connection: incidents.postpone(connection, id_, later))
+
+    async def watch(self) -> datetime | None:
+        """Tell of watchdogs that are silent for too long, and know new and removed ones; returns when to come back."""
+        now, started_at = self._clock.now(), self._started_at
+        kept = await self._database.read(watchdogs.watches)
+        if not watching.changes(self.world, kept, now, started_at):
+            return watching.next_due(self.world, kept, started_at)
+        return await self.transact(lambda ledger: watching.look(ledger, started_at))
+
+    async def watchdogs_seen(self) -> dict[str, datetime | None]:
+        """When each watchdog was seen last; None: never."""
+        kept = await self._database.read(watchdogs.watches)
+        seen = {name: watch.since for name, watch in kept.items() if watch.seen}
+        return {one.name: seen.get(one.name) for one in self.world.watchdogs}
 
     async def next_due(self) -> datetime | None:
         """When the next incident or call is due."""

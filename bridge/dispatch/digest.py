@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -16,6 +16,7 @@ from bridge.alert import Alert, Group, Source, parse_group
 from bridge.call import By, Call, Report
 from bridge.dispatch.ledger import Held, Ledger
 from bridge.dispatch.outcome import apply_report
+from bridge.dispatch.watchdogs import saw, seen_in
 from bridge.escalation import Acknowledged, Cleared, Escalated, Fired, State, Verdict
 from bridge.gateway import Ignored, Keypress, Reply, read_reports
 from bridge.route import match, muted
@@ -53,16 +54,19 @@ def digest(ledger: Ledger, messages: Sequence[Message]) -> None:
         if one.door in (Door.ALERTMANAGER, Door.GRAFANA)
     }
     ledger.load_streams(group.stream for group in groups.values())
+    seen: dict[str, datetime] = {}
     for message in messages:
         match message.door:
             case Door.ALERTMANAGER | Door.GRAFANA:
                 _notification(ledger, message, groups[message.seq])
+                seen |= dict.fromkeys(seen_in(ledger.world, groups[message.seq].alerts), message.received_at)
             case Door.SMS77:
                 _reports(ledger, message)
             case Door.KEYPRESS:
                 _link(ledger, message)
             case Door.API:
                 _command(ledger, _COMMAND.decode(message.body))
+    saw(ledger, seen)
 
 
 # --- alerts

@@ -8,7 +8,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.call import Rate, Rules
-from bridge.config import Config
+from bridge.config import Config, Watchdog
 from bridge.errors import ConfigError, Fault
 from bridge.escalation import Policy, Roster
 from bridge.intervals import TimeInterval
@@ -39,6 +39,7 @@ class World:
     calls_per_person: tuple[Rate, ...] = ()
     calls_per_minute: int | None = None
     budget_per_day: float | None = None
+    watchdogs: tuple[Watchdog, ...] = ()
     retention: timedelta = timedelta(days=90)
     link: Callable[[str], str] = lambda _call: ""
 
@@ -72,6 +73,7 @@ def world_of(config: Config, link: Callable[[str], str] = lambda _call: "") -> W
         calls_per_person=config.limits.calls_per_person,
         calls_per_minute=config.limits.calls_per_minute,
         budget_per_day=config.limits.budget_per_day,
+        watchdogs=config.watchdogs,
         retention=config.storage.retention,
         link=link,
     )

@@ -233,6 +233,10 @@ async def _gauges(doors: Doors) -> None:
         shown.incidents.labels(state).set(found.incidents.get(state, 0))
     shown.calls_in_progress.set(found.calls_in_progress)
     shown.budget_spent_euros.set(await doors.dispatch.spent_today())
+    seen = await doors.dispatch.watchdogs_seen()
+    shown.watchdog_last_seen_timestamp_seconds.clear()
+    for name, at in seen.items():
+        shown.watchdog_last_seen_timestamp_seconds.labels(name).set(0 if at is None else at.timestamp())
     shown.inbox_waiting.set(found.inbox_waiting)
     overdue = 0.0 if found.oldest_due is None else (now - found.oldest_due).total_seconds()
     shown.oldest_due_seconds.set(max(overdue, 0.0))

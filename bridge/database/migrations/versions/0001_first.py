@@ -28,6 +28,7 @@ def upgrade() -> None:
         _policies,
         _probe,
         _strays,
+        _watchdogs,
     ):
         table()
 
@@ -315,3 +316,14 @@ def _strays() -> None:
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("strays_gateway", "strays", ["gateway_id"], unique=False)
+
+
+def _watchdogs() -> None:
+    op.create_table(
+        "watchdogs",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("seen", sa.Boolean(), nullable=False),
+        sa.Column("told_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
