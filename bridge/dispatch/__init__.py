@@ -219,7 +219,14 @@ class Dispatch:
         kept = await self._database.read(watchdogs.watches)
         if not watching.changes(self.world, kept, now, started_at):
             return watching.next_due(self.world, kept, started_at)
-        return await self.transact(lambda ledger: watching.look(ledger, started_at))
+        try:
+            return await self.transact(lambda ledger: watching.look(ledger, started_at))
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # What is missing must not keep those from being called who are waited for.
+            log.exception("the watchdogs could not be looked after; it is tried again")
+            return now + POISON_PAUSE
 
     async def watchdogs_seen(self) -> dict[str, datetime | None]:
         """When each watchdog was seen last; None: never."""

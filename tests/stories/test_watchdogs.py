@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,17 @@ async def test_the_alert_itself_takes_its_route(tmp_path: Path) -> None:
     async with night(tmp_path, EXTRA, text=CALM.replace('"Watchdog"', '"Else"')) as it:
         await comes(it)
         assert [call.to for call in it.calls()] == [BOB.removeprefix("+")]
+
+
+async def test_a_fault_of_ours_calls_all_the_same(tmp_path: Path) -> None:
+    """A watchdog that our code cannot look after keeps nobody from being called for something else."""
+    async with night(tmp_path, EXTRA, text=CALM) as it:
+        world = it.app.dispatch.world
+        it.app.dispatch.world = replace(world, watchdogs=(replace(world.watchdogs[0], policy="gone"),))
+        await it.passes(minutes=12)
+        assert await missing(it) == []
+        await it.fires("DiskFull")
+        assert [call.to for call in it.calls()] == [BOB.removeprefix("+")]
+        it.app.dispatch.world = world
+        await it.passes(minutes=1)
+        assert len(await missing(it)) == 1
