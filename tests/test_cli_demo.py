@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from bridge.cli.demo import _example, _with
+from bridge.config import load
 from tests.serving import callbridge
 
 STORY = (
@@ -32,3 +34,10 @@ def test_the_demo_tells_the_story_and_leaves(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     for secret in ("demo-key", "demo-report-token", "demo-alertmanager-token", "1711234567", "171 1234567"):
         assert secret not in ended.stdout + ended.stderr
+
+
+def test_the_demo_misses_nobody(tmp_path: Path) -> None:
+    """The example's watchdogs are not awaited: nobody sends their alerts, and the demo runs twenty times as fast."""
+    loaded = load(_example(tmp_path))
+    assert loaded.watchdogs
+    assert _with(loaded, tmp_path, "http://127.0.0.1:1/api").watchdogs == ()
