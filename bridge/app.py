@@ -101,6 +101,8 @@ class App:
             reload=self.reload,
             link_secret=self._link_secret,
             started_at=self.clock.now(),
+            external_url=self.options.external_url.rstrip("/"),
+            route_prefix=self.options.route_prefix,
         )
         # The addresses are bound before any work begins: a second callbridge that cannot listen must not call anybody.
         async with AsyncExitStack() as doors:

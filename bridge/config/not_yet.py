@@ -32,10 +32,6 @@ NOT_YET = (
         ("poll", "both"),
     ),
     NotYet("webhooks.grafana", "this version has no door for Grafana yet; nothing is taken there"),
-    NotYet(
-        "webhooks.sms77.signing_key_file",
-        "this version does not check signatures yet; the token in the URL is what counts",
-    ),
     NotYet("limits.budget_per_day", "this version does not hold back calls for their cost yet"),
     NotYet("watchdogs", "this version does not watch for missing alerts yet; let Alertmanager page on their absence"),
     NotYet("alertmanagers", "this version does not ask Alertmanager yet; nothing is re-checked or silenced there"),
