@@ -31,7 +31,6 @@ NOT_YET = (
         " write webhook",
         ("poll", "both"),
     ),
-    NotYet("webhooks.grafana", "this version has no door for Grafana yet; nothing is taken there"),
     NotYet("limits.budget_per_day", "this version does not hold back calls for their cost yet"),
     NotYet("watchdogs", "this version does not watch for missing alerts yet; let Alertmanager page on their absence"),
     NotYet("alertmanagers", "this version does not ask Alertmanager yet; nothing is re-checked or silenced there"),

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 
-from bridge.alert import check_body
+from bridge.alert import Source, check_body
 from bridge.call import Report, signed_call
 from bridge.clock import Clock
 from bridge.config import Config, Secret
@@ -25,7 +25,15 @@ from bridge.gateway import Ignored, Keypress, read_reports
 from bridge.logs import fields
 from bridge.metrics import Metrics
 from bridge.rota import Rota
-from bridge.server.signatures import WINDOW, Nonces, Signed, signed_report
+from bridge.server.signatures import (
+    GRAFANA_SIGNATURE,
+    GRAFANA_TIMESTAMP,
+    WINDOW,
+    Nonces,
+    Signed,
+    signed_by_grafana,
+    signed_report,
+)
 from bridge.store.reading import counts
 
 log = logging.getLogger(__name__)
@@ -33,6 +41,7 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 10 * 1024 * 1024
 SCHEMES = ("bearer",)
 POST = ("POST",)
+POST_OR_PUT = ("POST", "PUT")
 POST_OR_GET = ("POST", "GET")
 # Seconds. A scrape must be answered while the database hangs: that is when its figures are wanted most.
 GAUGES_WITHIN = 2.0
@@ -64,13 +73,15 @@ DOORS = web.AppKey("doors", Doors)
 
 
 def door_routes() -> list[web.RouteDef]:
-    """Every door; the webhook stands with and without a trailing slash, for a redirect would lose alerts.
+    """Every door; those for alerts stand with and without a trailing slash, for a redirect would lose alerts.
 
     Webhook doors take every method, so that what they turn away is counted too.
     """
     return [
         web.route("*", "/webhook/alertmanager", alertmanager),
         web.route("*", "/webhook/alertmanager/", alertmanager),
+        web.route("*", "/webhook/grafana", grafana),
+        web.route("*", "/webhook/grafana/", grafana),
         web.route("*", "/webhook/sms77/{token}", sms77),
         web.route("*", "/webhook/keypress/{token}", keypress),
         web.get("/metrics", metrics),
@@ -114,6 +125,39 @@ async def _alertmanager(request: web.Request, doors: Doors) -> Answer:
     body = await request.read()
     check_body(body)
     return await _keep(doors, Message(Door.ALERTMANAGER, doors.clock.now(), body))
+
+
+async def grafana(request: web.Request) -> web.Response:
+    """Grafana Alerting's webhook: the same promise, and its own way to say who it is."""
+    return await _counted(request, "grafana", _grafana, POST_OR_PUT)
+
+
+async def _grafana(request: web.Request, doors: Doors) -> Answer:
+    webhooks = doors.config.webhooks
+    if webhooks.grafana is None:
+        # Were it open beside a locked Alertmanager's, any stranger could ring people by this door instead.
+        denied = _denied(request, webhooks.alertmanager, "webhooks.alertmanager")
+        if denied is not None:
+            return denied
+    body = await request.read()
+    if webhooks.grafana is not None:
+        signed = signed_by_grafana(webhooks.grafana.read(), request.headers, body, doors.clock.now())
+        if signed is None or not signed.fresh:
+            return Answer(401, NOT_BY_GRAFANA if signed is None else _stale(signed), challenge=GRAFANA_SIGNATURE)
+    check_body(body, Source.GRAFANA)
+    return await _keep(doors, Message(Door.GRAFANA, doors.clock.now(), body))
+
+
+NOT_BY_GRAFANA = (
+    f"wrong or no {GRAFANA_SIGNATURE}: give the contact point the content of webhooks.grafana.hmac_secret_file as its"
+    f" HMAC secret; if it sends a timestamp, by the header {GRAFANA_TIMESTAMP}"
+)
+
+
+def _stale(signed: Signed) -> str:
+    """Refused like a wrong one: Grafana repeats nothing by itself, and signs its next notification anew."""
+    off = f"{abs(signed.age):.0f} s {'ago' if signed.age > 0 else 'ahead of our clock'}"
+    return f"rightly signed, but {off}: a replay, or one of the two clocks is wrong"
 
 
 async def sms77(request: web.Request) -> web.Response:
