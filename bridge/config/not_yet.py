@@ -25,12 +25,6 @@ NOT_YET = (
         ("postgresql:", "postgres:"),
         fault=True,
     ),
-    NotYet(
-        "gateway.reports",
-        "this version does not ask the gateway while calls run, it looks up silent ones after report_timeout;"
-        " write webhook",
-        ("poll", "both"),
-    ),
     NotYet("limits.budget_per_day", "this version does not hold back calls for their cost yet"),
     NotYet("watchdogs", "this version does not watch for missing alerts yet; let Alertmanager page on their absence"),
     NotYet("alertmanagers", "this version does not ask Alertmanager yet; nothing is re-checked or silenced there"),
