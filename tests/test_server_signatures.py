@@ -93,6 +93,17 @@ async def test_a_proxy_that_cuts_the_prefix(tmp_path: Path) -> None:
         assert (await tell(one, COMPLETED, signed(COMPLETED)))[0] == 200
 
 
+@pytest.mark.parametrize("outside", ["", OUTSIDE])
+async def test_a_missing_external_url_is_told_at_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, outside: str
+) -> None:
+    """Behind a proxy every report would be turned away, for good: who starts it so is told."""
+    with caplog.at_level(logging.WARNING):
+        async with app_running(config(tmp_path), external_url=outside):
+            pass
+    assert any("--web.external-url" in record.getMessage() for record in caplog.records) is (not outside)
+
+
 async def test_without_an_external_url_the_host_stands_for_it(tmp_path: Path) -> None:
     """A right signature says that the gateway meant this very address, with TLS before us or without."""
     async with app_running(config(tmp_path)) as one:
