@@ -101,6 +101,8 @@ class App:
             reload=self.reload,
             link_secret=self._link_secret,
             started_at=self.clock.now(),
+            external_url=self.options.external_url.rstrip("/"),
+            route_prefix=self.options.route_prefix,
         )
         # The addresses are bound before any work begins: a second callbridge that cannot listen must not call anybody.
         async with AsyncExitStack() as doors:
@@ -192,6 +194,11 @@ class App:
         self.metrics.config_in_force(loaded.hash, self.clock.now())
         for warning in loaded.warnings:
             log.warning("%s", warning)
+        if loaded.webhooks.signing_key is not None and not self.options.external_url:
+            log.warning(
+                "webhooks.sms77.signing_key_file: what is signed is the address that the gateway knows, here taken from"
+                " the Host of each report; behind a proxy that changes it, start with --web.external-url"
+            )
 
     def _gateway(self, loaded: Config) -> Gateway:
         settings = loaded.gateway

@@ -188,7 +188,9 @@ class Metrics:
         # Not 0: an alert on a low balance must not fire before anybody has asked for it.
         self.gateway_balance_euros.set(float("nan"))
         self.reports_total = self._counter(
-            "reports_total", "Reports of the gateway on calls by the status they tell.", status=CallStatus
+            "reports_total",
+            "Reports on calls that the gateway's webhook brought, by the status they tell; not what its journal says.",
+            status=CallStatus,
         )
         self.reports_unmatched_total = self._counter(
             "reports_unmatched_total", "Reports of the gateway that belong to no known call."

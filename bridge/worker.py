@@ -10,7 +10,7 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from bridge.call import Call, CallState, CallStatus, Report
+from bridge.call import Call, CallState, CallStatus, Report, settle
 from bridge.clock import Clock
 from bridge.dispatch import Begun, Dispatch, HeldBack
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, StoreUnavailable
@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 FORGET_EVERY = timedelta(minutes=10)
 BALANCE_EVERY = timedelta(minutes=5)
 STORE_PAUSE = timedelta(seconds=2)
+# While calls run, where the gateway's journal is asked of them; less often as long as it does not answer.
+POLL_EVERY = timedelta(seconds=5)
+POLL_PAUSE = timedelta(seconds=15)
+# The journal dates a call by when it was set up, by a clock that may be off from ours. What lies beyond this is found
+# after report_timeout, when each silent call is asked for by itself.
+POLL_BACK = timedelta(minutes=10)
 
 
 class Worker:
@@ -36,6 +42,8 @@ class Worker:
         self._busy: set[str] = set()
         self._forget_at = clock.now() + FORGET_EVERY
         self._balance_at = clock.now()
+        self._poll_at: datetime | None = None
+        self._polling = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; requests that are under way then are finished within their own time-out."""
@@ -63,14 +71,15 @@ class Worker:
         for call in await self._dispatch.calls_due():
             self._start(tasks, call.id, self._look_after(call))
         held_until = await self._call_those_waiting(tasks)
+        poll_at = await self._poll(tasks)
         await self._upkeep(tasks)
         now = self._clock.now()
         self._metrics.worker_last_pass_timestamp_seconds.set(now.timestamp())
         due = await self._dispatch.next_due()
-        times = [due, held_until, watch_until, self._forget_at, self._balance_at]
+        times = [due, held_until, watch_until, poll_at, self._forget_at, self._balance_at]
         # A call that is being looked after stays due until its request is answered: its end wakes us.
         if due is not None and due <= now and self._busy:
-            times = [now + STORE_PAUSE, held_until, watch_until]
+            times = [now + STORE_PAUSE, held_until, watch_until, poll_at]
         return min((time for time in times if time is not None), default=None)
 
     async def _call_those_waiting(self, tasks: asyncio.TaskGroup) -> datetime | None:
@@ -216,6 +225,56 @@ class Worker:
         since = call.created_at - timedelta(days=1)
         until = self._clock.now() + timedelta(days=1)
         return await self.gateway.journal(number=call.number, since=since, until=until, gateway_id=call.gateway_id)
+
+    # --- calls that run, where nobody reports
+
+    async def _poll(self, tasks: asyncio.TaskGroup) -> datetime | None:
+        """Ask of all calls that run, where `gateway.reports` wants it and it is time; returns when to ask next."""
+        running = await self._running() if self._dispatch.world.polls else []
+        if not running or self._polling:
+            self._poll_at = self._poll_at if running else None
+            return None
+        now = self._clock.now()
+        # Never further away than that: our clock may have been set back.
+        self._poll_at = min(self._poll_at or now + POLL_EVERY, now + POLL_PAUSE)
+        if now < self._poll_at:
+            return self._poll_at
+        self._polling = True
+        tasks.create_task(self._ask_of(running))
+        return None
+
+    async def _running(self) -> list[Call]:
+        """One whose id the gateway did not tell is left to report_timeout: no row of the journal is surely its own."""
+        live = await self._dispatch.live_calls()
+        return [call for call in live if call.state is CallState.PLACED and call.gateway_id is not None]
+
+    async def _ask_of(self, running: list[Call]) -> None:
+        """One question to the journal for all of them; what it says counts like reports, once each."""
+        pause = POLL_PAUSE
+        try:
+            await self._hear(running)
+            pause = POLL_EVERY
+        except GatewayError as error:
+            told = fields(calls=len(running), reason=error.reason.value, err=str(error))
+            log.warning("cannot ask the gateway of the calls that run", extra=told)
+        except StoreUnavailable as error:
+            log.error("what the gateway says of the calls that run could not be kept", extra=fields(err=str(error)))
+        except Exception:
+            log.exception("asking of the calls that run failed; it is done again")
+        finally:
+            self._polling = False
+            self._poll_at = self._clock.now() + pause
+            self._dispatch.work.set()
+
+    async def _hear(self, running: list[Call]) -> None:
+        since = min(call.requested_at or call.created_at for call in running) - POLL_BACK
+        until = self._clock.now() + timedelta(days=1)
+        rows = {row.gateway_id: row for row in await self.gateway.journal(number=None, since=since, until=until)}
+        for call in running:
+            row = rows.get(call.gateway_id or "")
+            # What is known already is no report: nobody sent it twice, we asked twice.
+            if row is not None and settle(call, _report(row), self._clock.now()) != call:
+                await self._dispatch.reported(call.id, _report(row))
 
     # --- around it
 

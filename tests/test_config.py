@@ -19,7 +19,7 @@ from bridge.config.not_yet import NOT_YET
 from bridge.config.scalars import duration
 from bridge.errors import ConfigError
 from bridge.escalation import Policy, Step
-from tests.configuring import DATA, EXAMPLE, SMALL, about, faults, write
+from tests.configuring import DATA, EXAMPLE, SMALL, faults, write
 
 EXPECT = re.compile(r"# expect: (\d+):(\d+): (.+?): (warning: )?(.*)")
 WRONG = sorted(path for path in DATA.glob("conf.*.yaml") if path.read_text(encoding="utf-8").startswith("# expect:"))
@@ -153,18 +153,30 @@ def test_empty_values_are_unset() -> None:
     assert config.webhooks.report_token is None
 
 
+TOKEN = "webhooks: {sms77: {token_file: key}}\n"
+BY_PHONE = "acknowledgement: {keypress: false, hang_up: true}\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("reports", "extra", "where", "remedy"),
     [
-        ("reports: poll", "gateway.reports"),
-        ("reports: both", "gateway.reports"),
+        ("webhook", "", "gateway", "reports: poll"),
+        ("both", "", "gateway.reports", "webhooks.sms77.token_file"),
+        ("both", BY_PHONE, "gateway.reports", "webhooks.sms77.token_file"),
+        ("poll", "", "gateway.reports", "keypress: false"),
+        ("poll", "acknowledgement: {keypress: true}\n", "gateway.reports", "keypress: false"),
+        ("poll", BY_PHONE, "", ""),
+        ("poll", TOKEN, "", ""),
+        ("both", TOKEN, "", ""),
+        ("webhook", TOKEN, "", ""),
     ],
 )
-def test_not_yet_by_word(tmp_path: Path, text: str, what: str) -> None:
-    """A word that this version does not act upon is told."""
-    path = write(tmp_path, SMALL.replace("api_key_file: key", f"api_key_file: key, {text}"))
-    expected = any(row.where == what for row in NOT_YET)
-    assert bool(about(check(path), what)) is expected
+def test_what_can_be_heard_of_a_call(tmp_path: Path, reports: str, extra: str, where: str, remedy: str) -> None:
+    """Without a token no webhook comes in: told where something is lost by it, with the remedy; poll needs none."""
+    text = SMALL.replace("api_key_file: key", f"api_key_file: key, reports: {reports}") + extra
+    found = [fault for fault in check(write(tmp_path, text)) if fault.where in ("gateway", "gateway.reports")]
+    assert [fault.where for fault in found] == ([where] if where else [])
+    assert all(fault.warning and remedy in fault.what for fault in found)
 
 
 def test_not_yet_says_so(tmp_path: Path) -> None:

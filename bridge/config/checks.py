@@ -15,7 +15,7 @@ from bridge.config.files import check_files
 from bridge.config.not_yet import check_not_yet
 from bridge.config.numbers import doubt, read_number
 from bridge.config.scalars import duration, near, shown
-from bridge.config.tree import Node, dotted, select
+from bridge.config.tree import Entry, Node, dotted, select
 from bridge.intervals import IntervalError, parse_interval
 from bridge.route import Matcher, MatcherError, MatchOp, parse_matchers
 
@@ -222,7 +222,32 @@ def _check_gateway(root: Node, faults: Faults) -> None:
     timed = said.get("report_timeout") and not faults.below("gateway")
     if timed and duration(said["report_timeout"]) < duration(said.get("ring_time") or "30s"):
         doubtful("report_timeout", "is shorter than ring_time: calls are looked up while they ring; write more")
-    if gateway and said.get("reports", "webhook") != "poll" and not any(select(root, "webhooks.sms77.token_file")):
-        _, node = next(select(root, "gateway"))
-        what = "no report of a call can come in, and no call counts as answered; write webhooks.sms77.token_file"
+    _check_reports(root, gateway, said.get("reports") or "webhook", faults)
+
+
+def _check_reports(root: Node, gateway: Mapping[str, Entry], reports: str, faults: Faults) -> None:
+    """Whether we can hear what becomes of a call, and that somebody takes it."""
+    if not gateway or any(select(root, "webhooks.sms77.token_file")):
+        return
+    _, node = next(select(root, "gateway"))
+    if reports == "webhook":
+        what = (
+            "no report of a call can come in, and no call counts as answered; write webhooks.sms77.token_file, or"
+            " reports: poll"
+        )
         faults.tell(node.line, node.column, "gateway", what, warning=True)
+        return
+    entry = gateway["reports"]
+    if reports == "both":
+        what = "no report can come in by the webhook; write webhooks.sms77.token_file, or poll"
+        faults.tell(entry.line, entry.column, "gateway.reports", what, warning=True)
+    elif reports == "poll" and not any(_off(one) for _, one in select(root, "acknowledgement.keypress")):
+        what = (
+            "the gateway's journal knows of no key and no SMS, and the phone would promise it; write"
+            " acknowledgement: {keypress: false, hang_up: true}, or webhooks.sms77.token_file"
+        )
+        faults.tell(entry.line, entry.column, "gateway.reports", what, warning=True)
+
+
+def _off(node: Node) -> bool:
+    return (node.text or "").lower() in ("false", "no", "off")

@@ -25,17 +25,6 @@ NOT_YET = (
         ("postgresql:", "postgres:"),
         fault=True,
     ),
-    NotYet(
-        "gateway.reports",
-        "this version does not ask the gateway while calls run, it looks up silent ones after report_timeout;"
-        " write webhook",
-        ("poll", "both"),
-    ),
-    NotYet("webhooks.grafana", "this version has no door for Grafana yet; nothing is taken there"),
-    NotYet(
-        "webhooks.sms77.signing_key_file",
-        "this version does not check signatures yet; the token in the URL is what counts",
-    ),
     NotYet("alertmanagers", "this version does not ask Alertmanager yet; nothing is re-checked or silenced there"),
 )
 

@@ -126,7 +126,7 @@ class AlertmanagerWebhook(Section):
 
 
 class GrafanaWebhook(Section):
-    """Who may knock at /webhook/grafana."""
+    """Who may knock at /webhook/grafana; without it, whoever may at /webhook/alertmanager."""
 
     hmac_secret_file: FilePath
     """The file that holds the HMAC secret."""

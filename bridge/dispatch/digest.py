@@ -140,7 +140,7 @@ def _reports(ledger: Ledger, message: Message) -> None:
             case Report():
                 _report(ledger, report)
             case Keypress():
-                _keypress(ledger, report)
+                _keypress(ledger, report, late="late" in meta)
             case Reply():
                 _reply(ledger, report)
             case Ignored():
@@ -161,10 +161,14 @@ def _report(ledger: Ledger, report: Report) -> None:
 # --- people who take it
 
 
-def _keypress(ledger: Ledger, pressed: Keypress) -> None:
+def _keypress(ledger: Ledger, pressed: Keypress, *, late: bool = False) -> None:
+    """`late`: signed so long ago that it may be a replay; it counts where nothing has been taken by that call yet."""
     if not ledger.world.keypress:
         return
     call = calls.known_as(ledger.connection, pressed.gateway_id, pressed.foreign_id)
+    if late and (call is None or call.acknowledged):
+        ledger.effects.count("duplicates_suppressed_total", "acknowledgement")
+        return
     if call is None and pressed.number:
         call = calls.latest_to(ledger.connection, f"+{pressed.number}", ledger.now - KEYPRESS_WINDOW)
     if call is not None:

@@ -20,7 +20,10 @@ from bridge.speech import Speaker
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One config, resolved. `link` makes the signed acknowledge URL of a call's id ("" where none can be reached)."""
+    """One config, resolved. `link` makes the signed acknowledge URL of a call's id ("" where none can be reached).
+
+    `polls`: the gateway's journal is asked while calls run.
+    """
 
     route: Route
     intervals: Mapping[str, TimeInterval]
@@ -35,6 +38,7 @@ class World:
     reply: bool = True
     request_timeout: timedelta = timedelta(seconds=15)
     report_timeout: timedelta = timedelta(minutes=3)
+    polls: bool = False
     max_concurrent_calls: int = 10
     calls_per_person: tuple[Rate, ...] = ()
     calls_per_minute: int | None = None
@@ -69,6 +73,7 @@ def world_of(config: Config, link: Callable[[str], str] = lambda _call: "") -> W
         reply=acknowledgement.reply,
         request_timeout=config.gateway.timeout,
         report_timeout=config.gateway.report_timeout,
+        polls=config.gateway.reports != "webhook",
         max_concurrent_calls=config.gateway.max_concurrent_calls,
         calls_per_person=config.limits.calls_per_person,
         calls_per_minute=config.limits.calls_per_minute,

@@ -6,25 +6,34 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 
-from bridge.alert import check_body
-from bridge.call import signed_call
+from bridge.alert import Source, check_body
+from bridge.call import Report, signed_call
 from bridge.clock import Clock
 from bridge.config import Config, Secret
 from bridge.database import Database
 from bridge.dispatch import Dispatch, Door, Message
 from bridge.errors import CallbridgeError, NotAWebhook, StoreUnavailable
-from bridge.gateway import read_reports
+from bridge.gateway import Ignored, Keypress, read_reports
 from bridge.logs import fields
 from bridge.metrics import Metrics
 from bridge.rota import Rota
+from bridge.server.signatures import (
+    GRAFANA_SIGNATURE,
+    GRAFANA_TIMESTAMP,
+    WINDOW,
+    Nonces,
+    Signed,
+    signed_by_grafana,
+    signed_report,
+)
 from bridge.store.reading import counts
 
 log = logging.getLogger(__name__)
@@ -32,6 +41,7 @@ log = logging.getLogger(__name__)
 BODY_LIMIT = 10 * 1024 * 1024
 SCHEMES = ("bearer",)
 POST = ("POST",)
+POST_OR_PUT = ("POST", "PUT")
 POST_OR_GET = ("POST", "GET")
 # Seconds. A scrape must be answered while the database hangs: that is when its figures are wanted most.
 GAUGES_WITHIN = 2.0
@@ -39,7 +49,10 @@ GAUGES_WITHIN = 2.0
 
 @dataclass
 class Doors:
-    """What the doors need. `config` is replaced as one at a reload; `ready` says whether work can be taken."""
+    """What the doors need. `config` is replaced as one at a reload; `ready` says whether work can be taken.
+
+    `external_url` is where others reach this server, `route_prefix` what precedes the paths that arrive here.
+    """
 
     config: Config
     dispatch: Dispatch
@@ -51,19 +64,24 @@ class Doors:
     link_secret: Callable[[], str]
     started_at: datetime
     ready: bool = False
+    external_url: str = ""
+    route_prefix: str = ""
+    nonces: Nonces = field(default_factory=Nonces)
 
 
 DOORS = web.AppKey("doors", Doors)
 
 
 def door_routes() -> list[web.RouteDef]:
-    """Every door; the webhook stands with and without a trailing slash, for a redirect would lose alerts.
+    """Every door; those for alerts stand with and without a trailing slash, for a redirect would lose alerts.
 
     Webhook doors take every method, so that what they turn away is counted too.
     """
     return [
         web.route("*", "/webhook/alertmanager", alertmanager),
         web.route("*", "/webhook/alertmanager/", alertmanager),
+        web.route("*", "/webhook/grafana", grafana),
+        web.route("*", "/webhook/grafana/", grafana),
         web.route("*", "/webhook/sms77/{token}", sms77),
         web.route("*", "/webhook/keypress/{token}", keypress),
         web.get("/metrics", metrics),
@@ -81,11 +99,12 @@ class Answer:
     status: int
     text: str
     allow: tuple[str, ...] = ()
+    challenge: str = "Bearer"
 
     def response(self) -> web.Response:
         headers = {"X-Content-Type-Options": "nosniff"}
         if self.status == HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = "Bearer"
+            headers["WWW-Authenticate"] = self.challenge
         if self.allow:
             headers["Allow"] = ", ".join(self.allow)
         return web.Response(status=self.status, text=self.text + "\n", headers=headers)
@@ -108,6 +127,39 @@ async def _alertmanager(request: web.Request, doors: Doors) -> Answer:
     return await _keep(doors, Message(Door.ALERTMANAGER, doors.clock.now(), body))
 
 
+async def grafana(request: web.Request) -> web.Response:
+    """Grafana Alerting's webhook: the same promise, and its own way to say who it is."""
+    return await _counted(request, "grafana", _grafana, POST_OR_PUT)
+
+
+async def _grafana(request: web.Request, doors: Doors) -> Answer:
+    webhooks = doors.config.webhooks
+    if webhooks.grafana is None:
+        # Were it open beside a locked Alertmanager's, any stranger could ring people by this door instead.
+        denied = _denied(request, webhooks.alertmanager, "webhooks.alertmanager")
+        if denied is not None:
+            return denied
+    body = await request.read()
+    if webhooks.grafana is not None:
+        signed = signed_by_grafana(webhooks.grafana.read(), request.headers, body, doors.clock.now())
+        if signed is None or not signed.fresh:
+            return Answer(401, NOT_BY_GRAFANA if signed is None else _stale(signed), challenge=GRAFANA_SIGNATURE)
+    check_body(body, Source.GRAFANA)
+    return await _keep(doors, Message(Door.GRAFANA, doors.clock.now(), body))
+
+
+NOT_BY_GRAFANA = (
+    f"wrong or no {GRAFANA_SIGNATURE}: give the contact point the content of webhooks.grafana.hmac_secret_file as its"
+    f" HMAC secret; if it sends a timestamp, by the header {GRAFANA_TIMESTAMP}"
+)
+
+
+def _stale(signed: Signed) -> str:
+    """Refused like a wrong one: Grafana repeats nothing by itself, and signs its next notification anew."""
+    off = f"{abs(signed.age):.0f} s {'ago' if signed.age > 0 else 'ahead of our clock'}"
+    return f"rightly signed, but {off}: a replay, or one of the two clocks is wrong"
+
+
 async def sms77(request: web.Request) -> web.Response:
     """What the gateway reports of calls; anything it may send is kept, and answered before it is understood."""
     return await _counted(request, "sms77", _sms77, POST_OR_GET)
@@ -119,9 +171,69 @@ async def _sms77(request: web.Request, doors: Doors) -> Answer:
     if secret is None or not _same(request.match_info["token"], secret.read()):
         return Answer(404, "not found")
     body = await request.read()
+    key = doors.config.webhooks.signing_key
+    signed = None if key is None else _signature(request, doors, key.read(), body)
+    if key is not None and signed is None:
+        return Answer(401, NOT_SIGNED, challenge="X-Signature")
     meta = {"content_type": request.headers.get("Content-Type", ""), "query": request.rel_url.raw_query_string}
-    read_reports(content_type=meta["content_type"], query=meta["query"], body=body)
-    return await _keep(doors, Message(Door.SMS77, doors.clock.now(), body, meta))
+    told = read_reports(content_type=meta["content_type"], query=meta["query"], body=body)
+    message = Message(Door.SMS77, doors.clock.now(), body, meta)
+    if signed is None:
+        return await _keep(doors, message)
+    return await (_keep_once(doors, message, signed) if signed.fresh else _keep_late(doors, message, signed, told))
+
+
+NOT_SIGNED = (
+    "wrong or no signature: put the account's signing key into webhooks.sms77.signing_key_file, and start with"
+    " --web.external-url as the gateway knows this address"
+)
+
+
+def _signature(request: web.Request, doors: Doors, key: str, body: bytes) -> Signed | None:
+    """What the signature says, over the address as the gateway knows it; None where there is no right one.
+
+    Without --web.external-url the sender's `Host` stands for it: only the gateway can have signed whatever it says.
+    """
+    path, now = request.raw_path, doors.clock.now()
+    outside = doors.external_url
+    if outside:
+        bases = [outside + path.removeprefix(doors.route_prefix)]
+    else:
+        bases = [f"{scheme}://{request.host}{path}" for scheme in ("https", "http")]
+    found = [signed_report(key, request.headers, request.method, url, body, now) for url in bases]
+    return next((one for one in found if one is not None), None)
+
+
+async def _keep_once(doors: Doors, message: Message, signed: Signed) -> Answer:
+    """A nonce that came before is refused, once what it came with is on the disk: nothing is lost by it."""
+    if doors.nonces.seen(signed.nonce, message.received_at):
+        return Answer(401, "this very report was taken before: its X-Nonce is known", challenge="X-Signature")
+    with doors.nonces.keeping(signed.nonce, message.received_at):
+        return await _keep(doors, message)
+
+
+async def _keep_late(doors: Doors, message: Message, signed: Signed, told: Sequence[object]) -> Answer:
+    """Signed by the gateway, but not now: a retry of days, a replay, or one of two clocks is wrong.
+
+    What became of a call is taken whenever it comes, for it says nothing new the second time, and to refuse it would
+    lose it for good. So is a key of a named call (the digest lets it count once). An SMS could take any later call to
+    its sender: that one is refused; signed ahead of our clock it may come again, for then time heals.
+    """
+    log.warning(
+        "a report is signed outside the window; if this goes on, set this machine's clock",
+        extra=fields(seconds_late=round(signed.age), window=round(WINDOW.total_seconds())),
+    )
+    if all(_harmless_late(one) for one in told):
+        return await _keep(doors, replace(message, meta={**message.meta, "late": "yes"}))
+    if signed.age < 0:
+        return Answer(503, "signed in the future, come again")
+    return Answer(401, "signed too long ago to take an incident by it", challenge="X-Signature")
+
+
+def _harmless_late(told: object) -> bool:
+    if isinstance(told, Keypress):
+        return bool(told.gateway_id or told.foreign_id)
+    return isinstance(told, Report | Ignored)
 
 
 async def keypress(request: web.Request) -> web.Response:
