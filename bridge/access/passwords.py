@@ -67,23 +67,23 @@ class Passwords:
         known = users.get(name.decode(errors="replace"))
         # An unknown name costs the same time, so that nobody learns which names there are.
         hashed = (known or _nobody(users)).encode()
-        print_ = hmac.digest(self.key, b"%s%d:%s%s" % (hashed, len(name), name, password), "sha256")
-        answer = self.remembered.get(print_)
+        mark = hmac.digest(self.key, b"%s%d:%s%s" % (hashed, len(name), name, password), "sha256")
+        answer = self.remembered.get(mark)
         if answer is None:
-            answer = await self._checked(print_, password, hashed, known is not None)
+            answer = await self._checked(mark, password, hashed, known is not None)
         return answer
 
-    async def _checked(self, print_: bytes, password: bytes, hashed: bytes, known: bool) -> bool:
+    async def _checked(self, mark: bytes, password: bytes, hashed: bytes, known: bool) -> bool:
         if self.waiting >= WAITING:
             raise TooManyWaitError
         self.waiting += 1
         try:
             async with self.lock:
                 # A browser asks for several things at once: whoever was first has answered for all of them.
-                answer = self.remembered.get(print_)
+                answer = self.remembered.get(mark)
                 if answer is None:
                     answer = await asyncio.to_thread(_fits, password, hashed) and known
-                    self.remembered.put(print_, answer)
+                    self.remembered.put(mark, answer)
         finally:
             self.waiting -= 1
         return answer

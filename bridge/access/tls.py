@@ -85,10 +85,23 @@ def make_context(tls: Tls) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_TICKET
     _load_pair(context, tls)
     _load_clients(context, tls)
-    if len(tls.curves) == 1:
-        context.set_ecdh_curve(CURVES[tls.curves[0]])
-    set_rules(context, tls)
+    _choose(context, tls)
     return context
+
+
+def _choose(context: ssl.SSLContext, tls: Tls) -> None:
+    try:
+        if len(tls.curves) == 1:
+            context.set_ecdh_curve(CURVES[tls.curves[0]])
+    except (ssl.SSLError, ValueError):
+        raise UnusableError(
+            "curve_preferences", "the OpenSSL of this machine does not offer it; leave it out"
+        ) from None
+    try:
+        set_rules(context, tls)
+    except (ssl.SSLError, ValueError):
+        what = "the OpenSSL of this machine offers none of these with these versions; leave them out"
+        raise UnusableError("cipher_suites", what) from None
 
 
 def set_rules(context: ssl.SSLContext, tls: Tls) -> None:
