@@ -46,11 +46,6 @@ class Access:
         self.stamps = self._stamps(self.found.files)
         self.context = self._listening_context()
 
-    @property
-    def secure(self) -> bool:
-        """Whether TLS is spoken."""
-        return self.context is not None
-
     def refresh(self) -> None:
         """Read the file again if it, or a file that it names, has changed; what is wrong then is logged, once."""
         stamps = self._stamps(self.found.files)

@@ -21,6 +21,7 @@ GOOD = [
     "# nothing yet\n",
     "---\n",
     "{}\n",
+    "~\n",
     f"basic_auth_users:\n  me: {HASH}\n",
     f"basic_auth_users:\n  me: {HASH.replace('$2b$', '$2y$')}\n  you: {HASH.replace('$2b$', '$2a$')}\n",
     f"basic_auth_users:\n  1: {HASH}\n",
