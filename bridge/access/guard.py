@@ -41,9 +41,9 @@ class Access:
         self.approve = approve
         self.passwords = Passwords()
         self.fault = ""
-        self.stamps = self._stamps(())
+        own = self._stamps(())
         self.found = self._read()
-        self.stamps = self._stamps(self.found.files)
+        self.stamps = own + self._stamps(self.found.files)[1:]
         self.context = self._listening_context()
 
     def refresh(self) -> None:
@@ -60,7 +60,7 @@ class Access:
             self.stamps, self.fault = stamps, str(error)
             return
         # Taken before it was read: a change in between is found the next time.
-        self.stamps = stamps if found.files == self.found.files else (stamps[0], *self._stamps(found.files)[1:])
+        self.stamps = stamps if found.files == self.found.files else stamps[:1] + self._stamps(found.files)[1:]
         self.found, self.fault = found, ""
         if self.context is not None and found.tls is not None:
             set_rules(self.context, found.tls)
