@@ -41,4 +41,7 @@ VOLUME /var/lib/callbridge
 EXPOSE 10077
 # No HEALTHCHECK: whoever runs the image asks GET /-/healthy and /-/ready.
 ENTRYPOINT ["callbridge"]
-CMD ["serve", "--config.file=/etc/callbridge/callbridge.yaml", "--web.listen-address=0.0.0.0:10077"]
+# It listens beyond the container, and so it wants credentials: webhooks.alertmanager in callbridge.yaml, and in web.yaml
+# basic_auth_users: {me: $2y$10$…}, as `htpasswd -nBC 10 me` prints it; TLS goes there too. Where a proxy asks for both:
+# … callbridge serve --config.file=/etc/callbridge/callbridge.yaml --web.listen-address=:10077 --web.allow-unauthenticated
+CMD ["serve", "--config.file=/etc/callbridge/callbridge.yaml", "--web.config.file=/etc/callbridge/web.yaml", "--web.listen-address=0.0.0.0:10077"]

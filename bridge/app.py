@@ -18,9 +18,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from bridge import __version__, config
+from bridge.access import Access, WebConfig, exposed, refuse_strangers
 from bridge.call import sign
 from bridge.clock import Clock, SystemClock
-from bridge.config import Config
+from bridge.config import Config, Webhooks
 from bridge.database import Database
 from bridge.dispatch import Dispatch
 from bridge.dispatch.world import world_of
@@ -40,12 +41,18 @@ SHUTDOWN = timedelta(seconds=20)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says; `listen` as host:port, `external_url` is where others reach this server."""
+    """What the command line says; `listen` as host:port, `external_url` is where others reach this server.
+
+    `web_config` is the file of TLS and passwords; without passwords only loopback is listened on, unless
+    `allow_unauthenticated`.
+    """
 
     config: Path
     listen: Sequence[str] = ("127.0.0.1:10077",)
     external_url: str = ""
     route_prefix: str = ""
+    web_config: Path | None = None
+    allow_unauthenticated: bool = False
 
 
 @dataclass
@@ -68,6 +75,7 @@ class App:
         """Serve until `stop` is set. Raises CallbridgeError (ConfigError) where it cannot start."""
         loaded = self.load(self.options.config)
         self._conceal(loaded)
+        self._open(loaded)
         self.metrics = Metrics(CollectorRegistry())
         self._in_force(loaded)
         self.database = Database(loaded.storage.url)
@@ -134,27 +142,49 @@ class App:
             log.warning("requests to the gateway were cut off; they are looked up after the next start")
             task.cancel()
 
+    def _open(self, loaded: Config) -> None:
+        """Read the web config; see that nobody gets in from elsewhere without credentials. Raises CallbridgeError."""
+        listen, file = self.options.listen, self.options.web_config
+        first = exposed([parse_address(one)[0] for one in listen])
+        self.reachable = "" if first is None or self.options.allow_unauthenticated else listen[first]
+        self.webhooks = loaded.webhooks
+        self.access = Access(file, lambda found: self._approve(self.webhooks, found)) if file else None
+        if self.access is None:
+            self._approve(loaded.webhooks, None)
+
+    def _approve(self, webhooks: Webhooks, found: WebConfig | None) -> None:
+        if self.reachable:
+            refuse_strangers(self.reachable, webhooks=webhooks.alertmanager is not None, found=found)
+
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
+        application = make_application(self.doors, self.options.route_prefix)
+        # Without a web config there is no middleware at all: the webhook's way is no longer for it.
+        if self.access is not None:
+            self.access.guard(application, self.options.route_prefix)
         runner = web.AppRunner(
-            make_application(self.doors, self.options.route_prefix),
+            application,
             access_log=None,
             shutdown_timeout=5,
             handle_signals=False,
         )
         await runner.setup()
+        context = self.access.context if self.access is not None else None
         try:
             for address in self.options.listen:
                 host, port = parse_address(address)
-                site = web.TCPSite(runner, host or None, port, backlog=1024)
+                site = web.TCPSite(runner, host or None, port, backlog=1024, ssl_context=context)
                 try:
                     await site.start()
                 except (OSError, UnicodeError) as error:
                     raise CallbridgeError(f"--web.listen-address={address}: {_why(error)}") from None
             for bound in runner.addresses:
                 name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-                self.addresses.append(f"http://{name}:{bound[1]}{self.options.route_prefix}")
+                self.addresses.append(
+                    f"{'https' if context else 'http'}://{name}:{bound[1]}{self.options.route_prefix}"
+                )
                 log.info("Listening on", extra=fields(address=f"{name}:{bound[1]}"))
+            log.info("TLS is enabled." if context else "TLS is disabled.", extra=fields(http2=False))
             yield
         finally:
             await runner.cleanup()
@@ -170,6 +200,7 @@ class App:
     async def _reload(self) -> None:
         try:
             loaded = await asyncio.to_thread(self.load, self.options.config)
+            self._approve(loaded.webhooks, self.access.found if self.access is not None else None)
             if loaded.storage.url != self.doors.config.storage.url:
                 log.warning("storage.url is only read at start: the change takes effect after a restart")
             world, gateway = world_of(loaded, self._link), self._gateway(loaded)
@@ -184,6 +215,7 @@ class App:
             log.exception("the config was not reloaded, the old one stays in force")
             raise CallbridgeError(f"a fault of callbridge itself: {type(error).__name__}, see the log") from None
         self._conceal(loaded)
+        self.webhooks = loaded.webhooks
         self.doors.config, self.dispatch.world, self.worker.gateway = loaded, world, gateway
         self.rota.adopt(prepared)
         self._in_force(loaded)

@@ -186,7 +186,8 @@ def test_dockerfile() -> None:
     assert by_verb["USER"] == "65534:65534"
     assert by_verb["ENTRYPOINT"] == '["callbridge"]'
     assert by_verb["CMD"] == (
-        '["serve", "--config.file=/etc/callbridge/callbridge.yaml", "--web.listen-address=0.0.0.0:10077"]'
+        '["serve", "--config.file=/etc/callbridge/callbridge.yaml", "--web.config.file=/etc/callbridge/web.yaml", '
+        '"--web.listen-address=0.0.0.0:10077"]'
     )
     assert by_verb["EXPOSE"] == "10077"
     assert by_verb["VOLUME"] == "/var/lib/callbridge"

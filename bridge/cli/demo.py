@@ -43,6 +43,8 @@ def add_to(commands: Commands) -> None:
     )
     command.add_argument("--once", action="store_true", help="leave when the story is over")
     command.add_argument("--web.listen-address", dest="listen", metavar="ADDRESS", default="127.0.0.1:0")
+    command.add_argument("--web.allow-unauthenticated", dest="allow_unauthenticated", action="store_true",
+                         help="listen beyond this machine: there is no password in the demo")  # fmt: skip
     command.set_defaults(run=run)
 
 
@@ -50,11 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
     """0 when the story went as it should."""
     logs.set_up("error", "logfmt")
     with tempfile.TemporaryDirectory(prefix="callbridge-demo-") as folder:
-        asyncio.run(_demo(Path(folder), arguments.listen, arguments.once))
+        asyncio.run(_demo(Path(folder), arguments))
     return 0
 
 
-async def _demo(folder: Path, listen: str, once: bool) -> None:
+async def _demo(folder: Path, arguments: argparse.Namespace) -> None:
     firing = (PAYLOADS / "firing.json").read_bytes()
     started = parse_group(firing, Source.ALERTMANAGER).alerts[0].starts_at
     clock = FastClock(started + timedelta(seconds=30), RATE)
@@ -62,12 +64,13 @@ async def _demo(folder: Path, listen: str, once: bool) -> None:
     tell = Teller(clock)
     async with Simulator(clock, key=KEY, tell=tell.phone) as phones:
         loaded = _with(config.load(path), folder, phones.url)
-        app = App(Options(path, listen=(listen,)), clock=clock, load=lambda _path: loaded)
+        options = Options(path, listen=(arguments.listen,), allow_unauthenticated=arguments.allow_unauthenticated)
+        app = App(options, clock=clock, load=lambda _path: loaded)
         async with _running(app), aiohttp.ClientSession(app.addresses[0]) as session:
             phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}", method="JSON")
             tell.opening(loaded, app.addresses[0], phones.url)
             await _story(session, phones, loaded, clock, firing, tell)
-            if not once:
+            if not arguments.once:
                 base = app.addresses[0]
                 print(f"\nStill running: {base}/api/v1/incidents and {base}/metrics (Ctrl-C ends it)")
                 await asyncio.get_running_loop().create_future()

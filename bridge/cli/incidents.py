@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import getpass
 import json
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +17,7 @@ from yarl import URL
 
 from bridge.cli.serving import DEFAULT_ADDRESS
 from bridge.cli.words import Commands, add_command, plain
+from bridge.config import Secret
 from bridge.errors import CallbridgeError
 
 ACTIONS = {"ack": "acknowledge", "escalate": "escalate", "resolve": "resolve"}
@@ -29,6 +32,9 @@ def add_to(commands: Commands) -> None:
     command.add_argument(
         "--url", default=f"http://{DEFAULT_ADDRESS}", help=f"the server (default http://{DEFAULT_ADDRESS})"
     )
+    command.add_argument("--user", default="", help="a name of basic_auth_users in the server's --web.config.file")
+    command.add_argument("--password-file", dest="password", metavar="F", type=Path, default=None,
+                         help="the file with that user's password")  # fmt: skip
     command.add_argument("--state", default="open", help="which to list (default: open; all for all)")
     command.add_argument("--by", default="", help="who acts: a person's key (default: your login name)")
     command.add_argument("--comment", default="", help="why")
@@ -53,13 +59,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _ask(arguments: argparse.Namespace) -> dict[str, Any]:
     base = arguments.url.rstrip("/") + "/api/v1/incidents"
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(timeout=timeout, headers=_credentials(arguments)) as session:
         try:
             return await _request(session, base, arguments)
         except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
             raise CallbridgeError(
                 f"{arguments.url}: {str(error) or type(error).__name__}; is the server running there?"
             ) from None
+
+
+def _credentials(arguments: argparse.Namespace) -> dict[str, str]:
+    if bool(arguments.user) != bool(arguments.password):
+        raise CallbridgeError("--user and --password-file belong together: --user=NAME --password-file=FILE")
+    if not arguments.user:
+        return {}
+    if ":" in arguments.user:
+        raise CallbridgeError("--user: a name has no colon; the password goes into the file of --password-file")
+    pair = f"{arguments.user}:{Secret(arguments.password).read()}"
+    # It goes to this server only: aiohttp takes the header off when a redirect leads elsewhere.
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
 async def _request(session: aiohttp.ClientSession, base: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -73,6 +92,8 @@ async def _request(session: aiohttp.ClientSession, base: str, arguments: argpars
         request = session.get(base, params={} if arguments.state == "all" else {"state": arguments.state})
     async with request as response:
         raw = await response.text(errors="replace")
+        if response.status == 401:
+            raise CallbridgeError(f"{arguments.url}: wrong or no password: --user=NAME --password-file=FILE")
         told = _object(raw)
         if response.status != 200 or not told:
             said = told.get("message", f"it answered {response.status}, and not as a callbridge does")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge import logs
@@ -23,6 +24,10 @@ def add_to(commands: Commands) -> None:
                          help="under which URL others reach this server")  # fmt: skip
     command.add_argument("--web.route-prefix", dest="prefix", metavar="PATH", default=None,
                          help="what precedes every path (default: the path of --web.external-url)")  # fmt: skip
+    command.add_argument("--web.config.file", dest="web_config", metavar="FILE", type=Path, default=None,
+                         help="TLS, and passwords of page, API and metrics: the exporter-toolkit's file")  # fmt: skip
+    command.add_argument("--web.allow-unauthenticated", dest="allow_unauthenticated", action="store_true",
+                         help="listen beyond this machine without credentials; it is refused otherwise")  # fmt: skip
     add_logging(command)
     command.set_defaults(run=run)
 
@@ -39,7 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
     listen = arguments.listen or [DEFAULT_ADDRESS]
     for address in listen:
         parse_address(address)
-    serve(Options(arguments.config, tuple(listen), external_url(arguments.external_url), prefix(arguments)))
+    options = Options(
+        arguments.config,
+        tuple(listen),
+        external_url(arguments.external_url),
+        prefix(arguments),
+        arguments.web_config,
+        arguments.allow_unauthenticated,
+    )
+    serve(options)
     return 0
 
 
