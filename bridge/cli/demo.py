@@ -32,6 +32,7 @@ from bridge.speech import shipped_templates
 
 RATE = 20.0
 TOKEN = "demo-report-token"  # noqa: S105 - it guards nothing: all of the demo is on loopback, and ends with it
+SIGNING_KEY = "demo-signing-key"
 KEY = "demo-key"
 PATIENCE = 60.0
 
@@ -62,7 +63,7 @@ async def _demo(folder: Path, arguments: argparse.Namespace) -> None:
     clock = FastClock(started + timedelta(seconds=30), RATE)
     path = _example(folder)
     tell = Teller(clock)
-    async with Simulator(clock, key=KEY, tell=tell.phone) as phones:
+    async with Simulator(clock, key=KEY, signing_key=SIGNING_KEY, tell=tell.phone) as phones:
         loaded = _with(config.load(path), folder, phones.url)
         options = Options(path, listen=(arguments.listen,), allow_unauthenticated=arguments.allow_unauthenticated)
         app = App(options, clock=clock, load=lambda _path: loaded)
@@ -182,7 +183,14 @@ def _example(folder: Path) -> Path:
     (folder / "holidays.ics").write_bytes(ical_of((), "holidays"))
     secrets = folder / "secrets"
     secrets.mkdir()
-    for name, secret in (("api_key", KEY), ("report_token", TOKEN), ("alertmanager_token", "demo-alertmanager-token")):
+    contents = {
+        "api_key": KEY,
+        "report_token": TOKEN,
+        "seven_signing_key": SIGNING_KEY,
+        "alertmanager_token": "demo-alertmanager-token",
+        "grafana_hmac": "demo-grafana-secret",
+    }
+    for name, secret in contents.items():
         (secrets / name).write_text(secret)
         (secrets / name).chmod(0o600)
     return path
