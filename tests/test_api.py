@@ -486,3 +486,18 @@ async def test_labels_of_strangers_come_as_they_are(tmp_path: Path) -> None:
         (incident,) = await eventually(listed)
         (told,) = incident["alerts"]
         assert odd.items() <= told["labels"].items()
+
+
+async def test_a_page_of_another_site_cannot_act(tmp_path: Path) -> None:
+    """A browser tells who made it ask: another site's page may not acknowledge; our own and a command line may."""
+    async with night(tmp_path) as it:
+        await it.fires("DiskFull")
+        id_ = (await it.incidents())[0]["id"]
+        codes = {}
+        for site in ("cross-site", "same-site", "same-origin", "none"):
+            url = f"{it.url}/api/v1/incidents/{id_}/acknowledge"
+            async with it.session.post(url, headers={"Sec-Fetch-Site": site}) as response:
+                codes[site] = response.status
+            await it.settle()
+
+        assert codes == {"cross-site": 403, "same-site": 403, "same-origin": 200, "none": 200}

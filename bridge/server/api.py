@@ -62,6 +62,8 @@ def safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Request
     """The answer as JSON; what it raises as JSON with its code."""
 
     async def safe(request: web.Request) -> web.Response:
+        if _from_elsewhere(request):
+            return _json({"code": 403, "message": "a page of another site may not act here"}, 403)
         try:
             return _json(await answer(request, request.app[DOORS]))
         except BadRequest as error:
@@ -74,6 +76,13 @@ def safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Request
             return _json({"code": 202, "message": "it is kept, and will be done as soon as possible"}, 202)
 
     return safe
+
+
+def _from_elsewhere(request: web.Request) -> bool:
+    """Whether a browser was made to act here by another site's page: it sends our credentials along by itself."""
+    if request.method in ("GET", "HEAD"):
+        return False
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
 
 
 def _json(body: object, code: int = 200) -> web.Response:
