@@ -193,7 +193,13 @@ def _answers(schema: str, *errors: int) -> Schema:
         return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
 
     told = {"200": {"description": "as asked", "content": body(schema)}}
-    names = {202: "kept, not done yet", 400: "cannot be understood", 404: "there is none", 503: "no database now"}
+    names = {
+        202: "kept, not done yet",
+        400: "cannot be understood",
+        403: "a page of another site made the browser ask",
+        404: "there is none",
+        503: "no database now",
+    }
     return told | {str(code): {"description": names[code], "content": body("Error")} for code in (*errors, 503)}
 
 
@@ -208,7 +214,7 @@ def _act(action: str) -> Schema:
             "summary": f"{action} the incident; answers with its story",
             "parameters": [ID],
             "requestBody": {"required": False, "content": wish},
-            "responses": _answers("IncidentStory", 202, 400, 404),
+            "responses": _answers("IncidentStory", 202, 400, 403, 404),
         }
     }
 
@@ -227,9 +233,9 @@ def _oncall_paths() -> dict[str, Schema]:
     make = {
         "summary": "one person instead of everybody else for a while; in force at once",
         "requestBody": {"required": True, "content": asked},
-        "responses": _answers("Override", 400),
+        "responses": _answers("Override", 400, 403),
     }
-    end = {"summary": "end an override for good", "parameters": [ID], "responses": _answers("Override", 404)}
+    end = {"summary": "end an override for good", "parameters": [ID], "responses": _answers("Override", 403, 404)}
     at = _query("at", TIME, "at that time (default: now)")
     return {
         "/api/v1/oncall": _get("who is on call", "OnCallNow", 400, parameters=(at,)),
