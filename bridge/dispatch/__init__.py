@@ -46,7 +46,7 @@ BATCH_INCIDENTS = 500
 FORGET_AT_ONCE = 500
 RACES = 5
 # While a storm comes in, a batch is digested after so many commits of the inbox, as long as nobody waits for longer.
-TURNS = 50
+TURNS = 250
 PATIENCE = timedelta(seconds=5)
 SAID_AT_ONCE = 20
 POISON_PAUSE = timedelta(minutes=1)
