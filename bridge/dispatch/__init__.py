@@ -319,8 +319,13 @@ class Dispatch:
 
     async def unconfirmed(self, id_: str) -> None:
         """No final report came in time, and the gateway's journal has none either."""
-        reason = "no report came"
-        await self._with_call(id_, lambda ledger, call: outcomes.finish(ledger, call, Outcome.UNCONFIRMED, reason))
+
+        def give_up(ledger: Ledger, call: Call) -> None:
+            # A report that came while the journal was asked has set the time-out anew: somebody is on the phone.
+            if call.due_at is not None and call.due_at <= ledger.now:
+                outcomes.finish(ledger, call, Outcome.UNCONFIRMED, "no report came")
+
+        await self._with_call(id_, give_up)
 
     async def forget(self) -> int:
         """Delete what is older than the retention, a little at a time; returns how many incidents and messages went."""

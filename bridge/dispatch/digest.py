@@ -194,8 +194,10 @@ def take(ledger: Ledger, call: Call, by: By, note: str) -> None:
     ids = [incident for _, incident, _ in pages.pages_in(ledger.connection, call.id)]
     for held in ledger.load(ids):
         _acknowledge(ledger, held, by, call.person, note)
-    if not call.acknowledged:
-        calls.save(ledger.connection, replace(call, acknowledged=True))
+    # Read again: a call that was still to be tried has ended by this very acknowledgement.
+    present = calls.get(ledger.connection, call.id)
+    if present is not None and not present.acknowledged:
+        calls.save(ledger.connection, replace(present, acknowledged=True))
 
 
 def _acknowledge(ledger: Ledger, held: Held, by: By, who: str, note: str) -> None:

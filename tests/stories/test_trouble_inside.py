@@ -293,3 +293,21 @@ async def test_a_database_that_is_held_is_waited_for(tmp_path: Path) -> None:
 
         assert [len(it.calls(ALICE)), len(it.calls(BOB))] == [2, 1]
         assert (await it.story())["acknowledged_by"] == "bob"
+
+
+async def test_a_reply_is_taken_while_the_next_call_waits_for_the_gateway(tmp_path: Path) -> None:
+    """She missed the first call, the second cannot be placed yet: her SMS takes it, and nobody is called again."""
+    async with night(tmp_path) as it:
+        it.phones.script(ALICE, sleeps())
+        await it.fires("DiskFull")
+        await it.passes(seconds=40)
+        it.phones.faults.set(code=600)
+        await it.passes(seconds=70)
+        it.phones.send_sms(ALICE, "OK")
+        await it.passes(seconds=2)
+
+        assert (await it.story())["acknowledged_by"] == "alice"
+        assert await it.metric("callbridge_inbox_failures_total") == 0
+        it.phones.faults.clear()
+        await it.passes(minutes=5)
+        assert len(it.calls()) == 1
