@@ -92,20 +92,20 @@ class _WireAlert(msgspec.Struct):
     labels: dict[str, str]
     status: str = ""
     annotations: dict[str, str] | None = None
-    startsAt: str = ""  # noqa: N815 - the wire's name
-    endsAt: str = ""  # noqa: N815
-    generatorURL: str | None = None  # noqa: N815
+    starts_at: str = msgspec.field(default="", name="startsAt")
+    ends_at: str = msgspec.field(default="", name="endsAt")
+    generator_url: str | None = msgspec.field(default=None, name="generatorURL")
     fingerprint: str = ""
 
 
 class _WireGroup(msgspec.Struct):
     alerts: list[_WireAlert]
-    groupKey: str  # noqa: N815
+    group_key: str = msgspec.field(name="groupKey")
     receiver: str = ""
     version: str = ""
-    groupLabels: dict[str, str] | None = None  # noqa: N815
-    externalURL: str | None = None  # noqa: N815
-    truncatedAlerts: int = 0  # noqa: N815
+    group_labels: dict[str, str] | None = msgspec.field(default=None, name="groupLabels")
+    external_url: str | None = msgspec.field(default=None, name="externalURL")
+    truncated: int = msgspec.field(default=0, name="truncatedAlerts")
     notification_reason: str | None = None
 
 
@@ -135,11 +135,11 @@ def parse_group(body: bytes, source: Source) -> Group:
         wire = _read(body, source)
         alerts = tuple(_alert(alert, index) for index, alert in enumerate(wire.alerts))
     return Group(
-        stream=Stream(source, unquote_receiver(wire.receiver), wire.groupKey),
+        stream=Stream(source, unquote_receiver(wire.receiver), wire.group_key),
         alerts=alerts,
-        group_labels=wire.groupLabels or {},
-        external_url=wire.externalURL or "",
-        truncated=min(max(wire.truncatedAlerts, 0), MOST_TRUNCATED),
+        group_labels=wire.group_labels or {},
+        external_url=wire.external_url or "",
+        truncated=min(max(wire.truncated, 0), MOST_TRUNCATED),
         notification_reason=wire.notification_reason or "",
     )
 
@@ -166,8 +166,8 @@ def _read_alert(wire: _WireAlert, index: int) -> tuple[AlertStatus, datetime, da
     """Its status, start and end."""
     try:
         status = _status(wire.status)
-        ends_at = parse_time(wire.endsAt) if status is AlertStatus.RESOLVED and wire.endsAt else None
-        return status, parse_time(wire.startsAt), ends_at
+        ends_at = parse_time(wire.ends_at) if status is AlertStatus.RESOLVED and wire.ends_at else None
+        return status, parse_time(wire.starts_at), ends_at
     except ValueError as error:
         raise ValueError(f"alerts[{index}]: {error}") from None
 
@@ -181,7 +181,7 @@ def _alert(wire: _WireAlert, index: int) -> Alert:
         annotations=wire.annotations or {},
         starts_at=starts_at,
         ends_at=ends_at,
-        generator_url=wire.generatorURL or "",
+        generator_url=wire.generator_url or "",
     )
 
 

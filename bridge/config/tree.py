@@ -122,7 +122,7 @@ def compose(text: str, tell: Tell) -> Node | None:
 
 def _events(loader: yaml.SafeLoader) -> Iterator[Event]:
     while loader.check_event():
-        yield loader.get_event()  # type: ignore[no-untyped-call]
+        yield loader.get_event()  # type: ignore[no-untyped-call]  # the stubs give this one no types
 
 
 def _wording(error: yaml.MarkedYAMLError) -> str:

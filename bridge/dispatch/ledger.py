@@ -6,7 +6,7 @@ Runs in the database's thread. What must happen after the commit (counts, hang-u
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -30,7 +30,7 @@ class Effects:
     `told` and `ended` are said in the log, and `held`: whose calls are held back, and why.
     """
 
-    counts: Counter[tuple[str, tuple[str, ...]]] = field(default_factory=Counter)
+    counts: dict[tuple[str, tuple[str, ...]], float] = field(default_factory=lambda: defaultdict(float))
     observed: list[tuple[str, float]] = field(default_factory=list)
     hang_up: list[str] = field(default_factory=list)
     told: list[tuple[Incident, Line, str]] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Effects:
 
     def count(self, family: str, *labels: str, by: float = 1) -> None:
         """Count `by` more of the family (an attribute of Metrics) under these label values."""
-        self.counts[family, labels] += by  # type: ignore[assignment]
+        self.counts[family, labels] += by
 
     def observe(self, family: str, seconds: float) -> None:
         """Note a duration; one that a stepped clock made negative counts as none."""

@@ -14,6 +14,7 @@ from bridge.config import Watchdog
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.world import World
 from bridge.escalation import Cleared, Fired
+from bridge.route import all_hold
 from bridge.store import inbox
 from bridge.store import watchdogs as store
 from bridge.store.watchdogs import Watch
@@ -33,15 +34,7 @@ def seen_in(world: World, alerts: Iterable[Alert]) -> set[str]:
     if not world.watchdogs:
         return set()
     firing = [alert.labels for alert in alerts if alert.firing]
-    return {one.name for one in world.watchdogs if any(_is(one, labels) for labels in firing)}
-
-
-def _is(watchdog: Watchdog, labels: Mapping[str, str]) -> bool:
-    # A plain loop: this is asked of every alert that comes in.
-    for matcher in watchdog.matchers:  # noqa: SIM110
-        if not matcher.holds(labels.get(matcher.name, "")):
-            return False
-    return True
+    return {one.name for one in world.watchdogs if any(all_hold(one.matchers, labels) for labels in firing)}
 
 
 def saw(ledger: Ledger, seen: Mapping[str, datetime]) -> None:

@@ -5,7 +5,7 @@ matcher: one condition on one label.   syntax: how matchers are written.   tree:
 
 from bridge.route.matcher import Matcher, MatcherError, MatchOp
 from bridge.route.syntax import Parsed, parse_classic, parse_labels, parse_matchers, parse_utf8
-from bridge.route.tree import Route, Shadowed, match, muted, shadowed
+from bridge.route.tree import Route, Shadowed, all_hold, match, muted, shadowed
 
 __all__ = [
     "MatchOp",
@@ -14,6 +14,7 @@ __all__ = [
     "Parsed",
     "Route",
     "Shadowed",
+    "all_hold",
     "match",
     "muted",
     "parse_classic",

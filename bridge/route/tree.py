@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,13 +49,13 @@ def match(route: Route, labels: Mapping[str, str]) -> tuple[Route, ...]:
     A route counts only where none of its children matches; the first child that matches is the last one asked, unless
     it says `continue`.
     """
-    return _below(route, labels) if _admits(route, labels) else ()
+    return _below(route, labels) if all_hold(route.matchers, labels) else ()
 
 
 def _below(route: Route, labels: Mapping[str, str]) -> tuple[Route, ...]:
     found: list[Route] = []
     for child in route.routes:
-        if not _admits(child, labels):
+        if not all_hold(child.matchers, labels):
             continue
         found += _below(child, labels)
         if not child.continue_:
@@ -63,9 +63,10 @@ def _below(route: Route, labels: Mapping[str, str]) -> tuple[Route, ...]:
     return tuple(found) or (route,)
 
 
-def _admits(route: Route, labels: Mapping[str, str]) -> bool:
-    # A plain loop over `holds`: this runs for every alert and every route, and a generator would double its cost.
-    for matcher in route.matchers:  # noqa: SIM110
+def all_hold(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
+    """Whether `labels` satisfy every one of `matchers`."""
+    # This runs for every alert and every route.
+    for matcher in matchers:  # noqa: SIM110 - a generator would double its cost
         if not matcher.holds(labels.get(matcher.name, "")):
             return False
     return True

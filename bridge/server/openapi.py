@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -22,8 +23,8 @@ def _maybe(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _one_of(words: object) -> Schema:
-    return {"type": "string", "enum": [str(word) for word in words]}  # type: ignore[attr-defined]
+def _one_of(words: Iterable[object]) -> Schema:
+    return {"type": "string", "enum": [str(word) for word in words]}
 
 
 def _object(**properties: Schema) -> Schema:

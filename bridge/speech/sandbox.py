@@ -146,9 +146,9 @@ class _Bounding(NodeTransformer):
     def _fault(self, what: str, node: nodes.Node) -> TemplateSyntaxError:
         return TemplateSyntaxError(what, node.lineno, self._name, self._filename)
 
-    visit_Include = visit_Import = visit_FromImport = visit_Extends = _visit_reference  # noqa: N815
+    visit_Include = visit_Import = visit_FromImport = visit_Extends = _visit_reference  # noqa: N815 - Jinja2's names
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - Jinja2's name
         self.generic_visit(node)
         parts: list[nodes.Expr] = [_filtered(part, "_text") for part in node.nodes]
         return _filtered(nodes.Concat(parts, lineno=node.lineno), "_short")

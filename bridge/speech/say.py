@@ -31,7 +31,7 @@ _TIDY = ((re.compile(r"\s+"), " "), (re.compile(r" +([,.;:!?])"), r"\1"), (re.co
          (re.compile(r"[,;:]*([.!?])[,;:.!?]*"), r"\1"))  # fmt: skip
 _DASH = re.compile(r"[-–—]+")
 _OPENING = "([{<\"'`´„“”‚‘’«»*_|=,;:!?"  # noqa: RUF001 - quotes of many languages
-_CLOSING = ")]}>\"'`´”“„’‘»«*_~|="  # noqa: RUF001
+_CLOSING = ")]}>\"'`´”“„’‘»«*_~|="  # noqa: RUF001 - these very marks are meant
 _STOPS = ".,;:!?…"
 _BRACKETED = re.compile(r"\[[0-9A-Fa-f:]{2,39}\](?::\d{1,5})?", re.ASCII)
 _THOUSANDS = re.compile(r"(?<![\w.,])(\d{1,3}(?:,\d{3}){1,6})(?![\w,])")
