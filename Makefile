@@ -61,7 +61,7 @@ image:  ## the container image callbridge:latest
 		--build-arg REVISION="$$(git rev-parse HEAD)" --build-arg BRANCH="$$(git rev-parse --abbrev-ref HEAD)" .
 
 # Resolved on the oldest Python that we run on: what only that one needs must be in the lock too.
-COMPILE := pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-header \
+COMPILE := pip-compile --quiet --allow-unsafe --generate-hashes --no-strip-extras --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 lock:  ## newest versions that pyproject.toml allows, with hashes (needs Python 3.11)
 	@[ "$(VERSION)" = 3.11 ] || { echo "make lock needs Python 3.11: make lock PYTHON=python3.11" >&2; exit 1; }

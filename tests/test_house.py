@@ -58,7 +58,7 @@ def committed() -> list[Path]:
 
 def pins(lock: str) -> dict[str, str]:
     """Package and version of each line of the lock file."""
-    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+    return dict(re.findall(r"^([a-z0-9.-]+)(?:\[[a-z,-]+\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -136,7 +136,11 @@ def test_locks_pin_and_hash(lock: str) -> None:
     text = re.sub(r"\\\n", "", (ROOT / lock).read_text())
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
 
-    bad = [line for line in lines if not re.match(r"[a-z0-9.-]+==[\w.]+( ;[^-]*)? +--hash=sha256:[0-9a-f]{64}", line)]
+    bad = [
+        line
+        for line in lines
+        if not re.match(r"[a-z0-9.-]+(\[[a-z,-]+\])?==[\w.!]+( ;[^-]*)? +--hash=sha256:[0-9a-f]{64}", line)
+    ]
 
     assert lines
     assert bad == []
