@@ -6,12 +6,20 @@ Everything below the composition root takes `now` as an argument; what must wait
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+log = logging.getLogger(__name__)
+
 # A wall clock can be stepped while we sleep, so no sleep is longer than this before the clock is read again.
 LONGEST_NAP = timedelta(seconds=5)
+# A wall clock that is set back by more than this is not followed at once, but at this pace until it has caught up: an
+# hour back would else be an hour in which nobody is called.
+SET_BACK = timedelta(seconds=1)
+PACE_AHEAD = 0.9
 
 
 class Clock(Protocol):
@@ -29,11 +37,33 @@ class Clock(Protocol):
         ...
 
 
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, which may be set forward at any time, but never makes waits much longer by being set back.
+
+    `wall` tells the time of day, `steady` seconds that only go on.
+    """
+
+    def __init__(self, wall: Callable[[], datetime] = _wall, steady: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._told = (wall(), steady())
+        self._ahead = False
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        wall, steady = self._wall(), self._steady()
+        told, then = self._told
+        elapsed = timedelta(seconds=steady - then)
+        behind = told + elapsed - wall
+        if behind > SET_BACK and not self._ahead:
+            log.warning("the machine's clock was set back; time goes on more slowly until it has caught up: %s", behind)
+        self._ahead = behind > SET_BACK
+        now = told + elapsed * PACE_AHEAD if self._ahead else wall
+        self._told = (now, steady)
+        return now
 
     async def wait(self, until: datetime | None, *wakers: asyncio.Event) -> None:
         nap = LONGEST_NAP if until is None else min(until - self.now(), LONGEST_NAP)

@@ -120,6 +120,51 @@ def test_no_nap_is_long(ahead: timedelta | None) -> None:
     assert loop.naps == [LONGEST_NAP.total_seconds()]
 
 
+class Watch:
+    """A wall clock and a steady one that go on together, until the wall clock is set."""
+
+    def __init__(self) -> None:
+        self.wall = NOON
+        self.steady = 100.0
+
+    def passes(self, length: timedelta) -> None:
+        self.wall += length
+        self.steady += length.total_seconds()
+
+    def clock(self) -> SystemClock:
+        return SystemClock(lambda: self.wall, lambda: self.steady)
+
+
+def test_a_clock_set_back_makes_no_wait_much_longer(caplog: pytest.LogCaptureFixture) -> None:
+    """An hour back is told once and not followed: time goes on a tenth more slowly until both agree."""
+    watch = Watch()
+    clock = watch.clock()
+    watch.passes(MINUTE)
+    assert clock.now() == NOON + MINUTE
+    watch.wall -= 60 * MINUTE
+    assert clock.now() == NOON + MINUTE
+    for _ in range(100):
+        watch.passes(timedelta(seconds=6))
+        clock.now()
+    assert clock.now() == NOON + MINUTE + 9 * MINUTE
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    for _ in range(20):
+        watch.passes(30 * MINUTE)
+        clock.now()
+    assert clock.now() == watch.wall
+
+
+@pytest.mark.parametrize("step", [timedelta(seconds=-0.5), timedelta(seconds=20), timedelta(days=3)])
+def test_a_clock_that_is_corrected_or_set_forward_is_followed(step: timedelta) -> None:
+    """A small correction, a step forward and a machine that slept are taken at once."""
+    watch = Watch()
+    clock = watch.clock()
+    watch.passes(MINUTE)
+    clock.now()
+    watch.wall += step
+    assert clock.now() == watch.wall
+
+
 async def test_manual_clock_stands_still_until_it_is_moved() -> None:
     """Nobody wakes before the clock was advanced far enough, and everybody whose time has come then does."""
     clock = ManualClock(NOON)
