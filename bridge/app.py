@@ -28,8 +28,8 @@ from bridge.dispatch.world import world_of
 from bridge.errors import CallbridgeError, Reason
 from bridge.gateway import Dialect, Gateway, Operation, open_session
 from bridge.logs import conceal, fields
-from bridge.metrics import Metrics
-from bridge.rota import Rota
+from bridge.metrics import Expected, Metrics
+from bridge.rota import Rota, called_by_policies
 from bridge.server import Doors, make_application
 from bridge.worker import Worker
 
@@ -224,6 +224,7 @@ class App:
 
     def _in_force(self, loaded: Config) -> None:
         self.metrics.config_in_force(loaded.hash, self.clock.now())
+        self.metrics.expect(_expected(loaded))
         for warning in loaded.warnings:
             log.warning("%s", warning)
         if loaded.webhooks.signing_key is not None and not self.options.external_url:
@@ -292,6 +293,17 @@ class App:
                 conceal(secret.read())
             except CallbridgeError as error:
                 log.warning("%s", error)
+
+
+def _expected(loaded: Config) -> Expected:
+    called = called_by_policies(loaded)
+    return Expected(
+        policies=loaded.policies,
+        schedules={name: name in called for name in loaded.schedules},
+        watchdogs={one.name: one.every.total_seconds() for one in loaded.watchdogs},
+        min_balance=loaded.gateway.min_balance,
+        reports=loaded.gateway.reports != "poll",
+    )
 
 
 def _why(error: Exception) -> str:

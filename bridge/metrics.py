@@ -2,8 +2,8 @@
 
 Each family is an attribute of `Metrics`, called as it is exported without `callbridge_`. No number, name of a person,
 alert name or group key is ever a label; every label value is known beforehand and starts at 0, so that `rate()` sees
-the first event too. The only open labels are the names of schedules and watchdogs, which come from the operator's own
-file.
+the first event too. The only open labels are the names of schedules, watchdogs and policies, which come from the
+operator's own file.
 
 Source of the rules: prometheus.io, practices/naming and practices/instrumentation, as `promtool check metrics` has
 them.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import product
 
@@ -40,6 +41,7 @@ SOURCES = ("alertmanager", "grafana", "sms77", "keypress", "api")
 CODES = ("200", "400", "401", "404", "405", "413", "503")
 OPERATIONS = ("voice", "journal", "hang_up", "balance", "hooks", "sms")
 DUPLICATES = ("notification", "report", "acknowledgement")
+HOURS = tuple(f"{hour:02}" for hour in range(24))
 
 # Seconds. A webhook costs a shared commit; Alertmanager gives up after tens of seconds.
 WEBHOOK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -53,6 +55,23 @@ TO_ACKNOWLEDGE_BUCKETS = (5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 CALL_BUCKETS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 # gateway.timeout is 15 seconds by default.
 REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
+
+NOT_KNOWN = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a config lets one expect, so that a rule can compare it with what is.
+
+    `schedules`: whether a policy calls each; `watchdogs`: seconds that each may be silent; `min_balance` in euro;
+    `reports`: the gateway's webhook is to report on calls.
+    """
+
+    policies: Iterable[str] = ()
+    schedules: Mapping[str, bool] = field(default_factory=dict)
+    watchdogs: Mapping[str, float] = field(default_factory=dict)
+    min_balance: float | None = None
+    reports: bool = True
 
 
 class Metrics:
@@ -84,6 +103,19 @@ class Metrics:
         self.config_last_reload_successful.set(1)
         self.config_last_reload_success_timestamp_seconds.set(now.timestamp())
         self.config_hash.set(digest)
+
+    def expect(self, expected: Expected) -> None:
+        """What the config in force lets one expect; a policy that is gone keeps its counter, as counters must."""
+        for policy in expected.policies:
+            self.policy_calls_total.labels(policy)
+        self.schedule_called.clear()
+        for schedule, called in expected.schedules.items():
+            self.schedule_called.labels(schedule).set(called)
+        self.watchdog_every_seconds.clear()
+        for watchdog, every in expected.watchdogs.items():
+            self.watchdog_every_seconds.labels(watchdog).set(every)
+        self.gateway_min_balance_euros.set(NOT_KNOWN if expected.min_balance is None else expected.min_balance)
+        self.reports_expected.set(expected.reports)
 
     def config_refused(self) -> None:
         """A config was refused and the one before stays in force, with its hash and its time."""
@@ -138,6 +170,16 @@ class Metrics:
             "pages_total", "Pages, one incident told to one person, by what became of them.", result=Outcome
         )
         self.calls_total = self._counter("calls_total", "Phone calls by what became of them.", outcome=Outcome)
+        self.calls_placed_total = self._counter(
+            "calls_placed_total",
+            "Phone calls that the gateway took, by the hour of the day in global.timezone.",
+            hour=HOURS,
+        )
+        self.policy_calls_total = self._open_counter(
+            "policy_calls_total",
+            "Phone calls that the gateway took, by each policy whose incidents they told.",
+            "policy",
+        )
         self.calls_in_progress = self._gauge("calls_in_progress", "Phone calls requested and not over yet.")
         self.call_duration_seconds = self._histogram(
             "call_duration_seconds", "Duration of answered calls as the gateway reports it.", CALL_BUCKETS
@@ -185,8 +227,16 @@ class Metrics:
         self.gateway_balance_euros = self._gauge(
             "gateway_balance_euros", "Balance of the gateway's account in euro, NaN until it is known."
         )
-        # Not 0: an alert on a low balance must not fire before anybody has asked for it.
-        self.gateway_balance_euros.set(float("nan"))
+        self.gateway_min_balance_euros = self._gauge(
+            "gateway_min_balance_euros", "gateway.min_balance of the config in euro, NaN where there is none."
+        )
+        # Not 0: an alert on a low balance must not fire before anybody has asked for it, nor where none is too low.
+        self.gateway_balance_euros.set(NOT_KNOWN)
+        self.gateway_min_balance_euros.set(NOT_KNOWN)
+        self.reports_expected = self._gauge(
+            "reports_expected",
+            "Whether the gateway's webhook is to report on calls: 0 where its journal is asked instead.",
+        )
         self.reports_total = self._counter(
             "reports_total",
             "Reports on calls that the gateway's webhook brought, by the status they tell; not what its journal says.",
@@ -199,6 +249,11 @@ class Metrics:
     def _add_upkeep(self) -> None:
         self.oncall_people = self._open_gauge(
             "oncall_people", "People with a number who are on call in a schedule now.", "schedule"
+        )
+        self.schedule_called = self._open_gauge(
+            "schedule_called",
+            "Whether any policy calls a schedule: a gap in one that none calls harms nobody.",
+            "schedule",
         )
         self.calendar_unknown_names = self._open_gauge(
             "calendar_unknown_names",
@@ -214,6 +269,9 @@ class Metrics:
             "watchdog_last_seen_timestamp_seconds",
             "Timestamp of the last notification in which a watchdog's alert fired, 0 if there was none yet.",
             "watchdog",
+        )
+        self.watchdog_every_seconds = self._open_gauge(
+            "watchdog_every_seconds", "How long a watchdog's alert may be silent.", "watchdog"
         )
         self.oldest_due_seconds = self._gauge(
             "oldest_due_seconds", "How long the oldest work that is due has been waiting, 0 if nothing is due."
@@ -257,6 +315,9 @@ class Metrics:
 
     def _open_gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
         return Gauge(f"callbridge_{name}", documentation, labels, registry=self._registry)
+
+    def _open_counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"callbridge_{name}", documentation, labels, registry=self._registry)
 
     def _histogram(
         self, name: str, documentation: str, buckets: tuple[float, ...], **labels: Iterable[str]

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from bridge import __version__
 from bridge.gateway import Operation
-from bridge.metrics import Metrics
+from bridge.metrics import Expected, Metrics
 
 OUTCOMES = "answered no_answer failed refused unconfirmed cancelled"
 SOURCES = "alertmanager grafana sms77 keypress api"
@@ -35,6 +35,7 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
     ("incidents_exhausted_total", "counter", {}),
     ("pages_total", "counter", {"result": OUTCOMES}),
     ("calls_total", "counter", {"outcome": OUTCOMES}),
+    ("calls_placed_total", "counter", {"hour": " ".join(f"{hour:02}" for hour in range(24))}),
     ("calls_in_progress", "gauge", {}),
     ("calls_held_back_total", "counter", {"reason": "budget person minute"}),
     ("budget_spent_euros", "gauge", {}),
@@ -48,6 +49,8 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
     ("gateway_requests_failed_total", "counter", {"operation": OPERATIONS, "reason": REASONS}),
     ("gateway_request_duration_seconds", "histogram", {"operation": OPERATIONS}),
     ("gateway_balance_euros", "gauge", {}),
+    ("gateway_min_balance_euros", "gauge", {}),
+    ("reports_expected", "gauge", {}),
     ("reports_total", "counter", {"status": "initiated ringing in-progress completed no-answer failed unknown"}),
     ("reports_unmatched_total", "counter", {}),
     ("duplicates_suppressed_total", "counter", {"kind": "notification report acknowledgement"}),
@@ -61,6 +64,9 @@ EXTRA = {"inbox_waiting", "inbox_failures_total", "speech_fallbacks_total", "nob
 OPEN = {
     "oncall_people",
     "watchdog_last_seen_timestamp_seconds",
+    "watchdog_every_seconds",
+    "schedule_called",
+    "policy_calls_total",
     "calendar_unknown_names",
     "calendar_last_success_timestamp_seconds",
     "build_info",
@@ -99,7 +105,7 @@ def test_family_of_the_contract(metrics: Metrics, name: str, kind: str, labels: 
 
     assert types[sample] == kind
     assert set(series[sample]) == expected
-    if name != "gateway_balance_euros":
+    if not name.endswith("_balance_euros"):
         assert set(series[sample].values()) == {0.0}
     assert hasattr(metrics, name)
 
@@ -116,10 +122,30 @@ def test_nothing_beside_the_contract(metrics: Metrics) -> None:
 
 
 def test_unknown_balance(metrics: Metrics) -> None:
-    """A balance that nobody has asked for yet is no number, so that no alert on a low balance fires."""
+    """A balance that nobody has asked for yet is no number, nor is a bound that nobody set: no alert can fire."""
     series, _ = scraped(metrics)
 
     assert math.isnan(series["gateway_balance_euros"][()])
+    assert math.isnan(series["gateway_min_balance_euros"][()])
+
+
+def test_what_a_config_lets_one_expect(metrics: Metrics) -> None:
+    """Policies start at 0 and stay when they are gone, as counters must; all else is that of the config in force."""
+    metrics.expect(Expected(["day", "night"], {"primary": True, "spare": False}, {"prometheus": 600.0}, 5.0, False))
+    metrics.policy_calls_total.labels("day").inc()
+    before, _ = scraped(metrics)
+    metrics.expect(Expected(["night"], {"spare": True}))
+    after, _ = scraped(metrics)
+
+    assert before["policy_calls_total"] == {(("policy", "day"),): 1.0, (("policy", "night"),): 0.0}
+    assert before["schedule_called"] == {(("schedule", "primary"),): 1.0, (("schedule", "spare"),): 0.0}
+    assert before["watchdog_every_seconds"] == {(("watchdog", "prometheus"),): 600.0}
+    assert (before["gateway_min_balance_euros"][()], before["reports_expected"][()]) == (5.0, 0.0)
+    assert after["policy_calls_total"] == before["policy_calls_total"]
+    assert after["schedule_called"] == {(("schedule", "spare"),): 1.0}
+    assert "watchdog_every_seconds" not in after
+    assert math.isnan(after["gateway_min_balance_euros"][()])
+    assert after["reports_expected"][()] == 1.0
 
 
 def test_operations_are_the_gateways() -> None:

@@ -339,6 +339,7 @@ PLANS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "pages to end": (lambda c: pages.end_pages(c, "call", Outcome.ANSWERED, NOW), "pages_call"),
     "pages to cancel": (lambda c: pages.cancel_pages(c, "i", NOW), "PRIMARY KEY"),
     "told in a call": (lambda c: incidents.told_in(c, "call", 5, Policies()), "pages_call"),
+    "policies in a call": (lambda c: incidents.policies_in(c, "call"), "pages_call"),
     "calls due": (lambda c: store.due(c, NOW, 5), "calls_due"),
     "next call due": (store.next_due, "calls_due"),
     "live calls": (store.live, "calls_live"),

@@ -169,12 +169,23 @@ def placed(ledger: Ledger, call: Call, gateway_id: str | None, note: str = "") -
         due_at=ledger.now + ledger.world.report_timeout,
         reason="",
     )
+    _took(ledger, call)
     moved = _saved(ledger, moved)
     ledger.line(Entry(ledger.now, "placed", call=call.id, who=call.person, note=note))
     _time_to_call(ledger, moved)
     if moved.gateway_id:
         for report in calls.take_strays(ledger.connection, moved.gateway_id):
             moved = apply_report(ledger, moved, report)
+
+
+def _took(ledger: Ledger, call: Call) -> None:
+    """Count a call that the gateway has, by what it said itself or by a report that was quicker."""
+    if call.state not in (CallState.QUEUED, CallState.PLACING):
+        return
+    hour = ledger.now.astimezone(ledger.world.timezone).hour
+    ledger.effects.count("calls_placed_total", f"{hour:02}")
+    for policy in incidents.policies_in(ledger.connection, call.id):
+        ledger.effects.count("policy_calls_total", policy)
 
 
 def _saved(ledger: Ledger, call: Call) -> Call:
@@ -192,6 +203,7 @@ def apply_report(ledger: Ledger, call: Call, report: Report) -> Call:
     if moved.state is CallState.PLACED and moved.due_at is not None:
         # A call that still reports is alive: its time-out counts from the last word of it.
         moved = replace(moved, due_at=ledger.now + ledger.world.report_timeout)
+    _took(ledger, call)
     moved = _saved(ledger, moved)
     if call.cost is None and moved.cost is not None:
         ledger.effects.count("call_cost_euros_total", by=moved.cost)

@@ -7,7 +7,7 @@ keeper      Rota: reads, refreshes, swaps the roster        doubts      gaps and
 from __future__ import annotations
 
 from bridge.rota.calendars import AHEAD, BEHIND, not_read, place, with_file_calendars
-from bridge.rota.doubts import doubts
+from bridge.rota.doubts import called_by_policies, doubts
 from bridge.rota.keeper import Rota
 
-__all__ = ["AHEAD", "BEHIND", "Rota", "doubts", "not_read", "place", "with_file_calendars"]
+__all__ = ["AHEAD", "BEHIND", "Rota", "called_by_policies", "doubts", "not_read", "place", "with_file_calendars"]

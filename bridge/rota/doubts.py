@@ -19,13 +19,18 @@ def doubts(config: Config, now: datetime) -> Iterator[tuple[str, str]]:
 
     A schedule that no policy calls gets one line, and one whose calendar only the server can read gets none.
     """
-    called = {target for policy in config.policies.values() for step in policy.steps for target in step.targets}
+    called = called_by_policies(config)
     for name, schedule in config.schedules.items():
         if schedule.ical is not None and schedule.ical.file is None:
             continue
         found = _merged(gaps(schedule, now, now + LOOK_AHEAD))
         lines = _each(found, schedule) if name in called else _uncalled(found, schedule)
         yield from ((place(name), line) for line in lines)
+
+
+def called_by_policies(config: Config) -> set[str]:
+    """The people and schedules that a step of any policy calls."""
+    return {target for policy in config.policies.values() for step in policy.steps for target in step.targets}
 
 
 def _merged(found: tuple[Shift, ...]) -> list[Shift]:

@@ -315,6 +315,12 @@ def told_in(connection: Connection, call: str, limit: int, snapshots: Policies) 
     return [read_incident(connection, row, snapshots) for row in connection.execute(query).all()], total
 
 
+def policies_in(connection: Connection, call: str) -> list[str]:
+    """The names of the policies whose incidents `call` tells, or was to tell."""
+    rides = select(pages.c.incident).where(pages.c.call == call)
+    return list(connection.execute(select(incidents.c.policy).where(incidents.c.id.in_(rides)).distinct()).scalars())
+
+
 def forget_before(connection: Connection, before: datetime, limit: int) -> int:
     """Delete at most `limit` incidents closed before `before`, with all that hangs on them; returns how many."""
     old = select(incidents.c.id).where(incidents.c.closed_at < before).order_by(incidents.c.closed_at).limit(limit)
