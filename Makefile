@@ -17,7 +17,7 @@ COVERAGE_FLOOR_1 ?= 100
 COVERAGE_REST ?= 95
 comma := ,
 empty :=
-FLOOR_1 := $(subst $(empty) $(empty),$(comma),$(foreach room,alert call escalation intervals route schedule,bridge/$(room).py bridge/$(room)/*))
+FLOOR_1 := $(subst $(empty) $(empty),$(comma),$(foreach room,alert call escalation intervals route schedule sms,bridge/$(room).py bridge/$(room)/*))
 
 CODE := bridge tests $(if $(wildcard benchmarks/*.py),benchmarks)
 ARGS ?=

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bridge.call import CallStatus, Report
 from bridge.errors import NotAWebhook
 from bridge.gateway import Ignored, Keypress, Reply, Told, read_reports, verify_signature
+from bridge.sms import Delivery, Receipt
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -59,7 +60,7 @@ EVENTS: list[tuple[str, dict[str, object], Told]] = [
     ("voice_status", STATUS, COMPLETED),
     ("voice_dtmf", DTMF, PRESSED),
     ("sms_mo", SMS, REPLIED),
-    ("dlr", DLR, Ignored("dlr")),
+    ("dlr", DLR, Receipt(Delivery.TRANSMITTED, "77149843739")),
     ("voice_call", CALL, Ignored("voice_call")),
 ]
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from bridge.simulator import Era
-from tests.simulating import ALICE, KEY, Line, receiving, simulated
+from tests.simulating import ALICE, BOB, KEY, Line, receiving, simulated
 
 Answer = tuple[int, Any]
 
@@ -169,3 +169,30 @@ async def test_it_needs_no_key_and_knows_no_other_path() -> None:
             assert response.status == 200
         async with stranger.get(line.simulator.url.replace("/api", "/control/moon")) as response:
             assert response.status == 404
+
+
+async def test_readers_of_sms_are_scripted_and_their_sms_are_seen() -> None:
+    """`sms` scripts whoever gets one; what the account sent is listed with its parts and its receipt."""
+    async with simulated() as line:
+        told = await control(line, "POST", "people", {"number": ALICE, "sms": ["replies:OK"]})
+        await line.ask("POST", "/sms", {"to": ALICE, "text": "HI2U!", "foreign_id": "mine"})
+        await line.advance(4)
+        _, (message,) = await control(line, "GET", "messages")
+        again = await control(line, "POST", "people", {"number": ALICE, "answers": ["answers"], "sms": ["silent"]})
+
+    assert told == (200, {"number": ALICE, "answers": [], "sms": ["replies"]})
+    assert (message["foreign_id"], message["parts"], message["status"]) == ("mine", 1, "DELIVERED")
+    assert again == (200, {"number": ALICE, "answers": ["answers"], "sms": ["silent"]})
+
+
+async def test_an_sms_must_have_a_sender_that_is_allowed_and_known_parameters() -> None:
+    """A strange number is 201, a short name is fine; an unknown parameter is 308 where that is set."""
+    async with simulated(verified=[BOB]) as line:
+        bodies = [
+            (await line.ask("POST", "/sms", {"to": ALICE, "text": text, "from": sender})).body
+            for text, sender in (("a", "4930999999"), ("b", "callbridge"), ("c", BOB))
+        ]
+        line.simulator.account.strict_parameters = True
+        strict = (await line.ask("POST", "/sms", {"to": ALICE, "text": "d", "xml": "1"})).body
+
+    assert [*bodies, strict] == ["201", "100", "100", "308"]

@@ -1,9 +1,9 @@
-"""Speaks sms77/seven and nothing else: place a call, look it up, hang it up, balance, webhooks, and read a report.
+"""Speaks sms77/seven and nothing else: calls and SMS, look them up, hang up, balance, webhooks, and read a report.
 
 words      what is asked and answered
 client     the Gateway
 wire       one HTTP request; what can go wrong with it
-replies    what the gateway answered to a call: placed, refused, unavailable, uncertain
+replies    what the gateway answered to a call or an SMS: placed, refused, unavailable, uncertain
 records    balance, journal, subscriptions
 codes      the gateway's codes and their remedies
 reports    what its webhook brings; signature: whether it is really from there
@@ -15,7 +15,17 @@ from bridge.gateway.client import Gateway, nothing
 from bridge.gateway.reports import Ignored, Keypress, Reply, Told, read_reports
 from bridge.gateway.signature import verify_signature
 from bridge.gateway.wire import open_session
-from bridge.gateway.words import Dialect, Hook, HookMethod, JournalRow, Observe, Operation, Placed, Request
+from bridge.gateway.words import (
+    Dialect,
+    Hook,
+    HookMethod,
+    JournalRow,
+    Observe,
+    Operation,
+    OutboundRow,
+    Placed,
+    Request,
+)
 
 __all__ = [
     "Dialect",
@@ -27,6 +37,7 @@ __all__ = [
     "Keypress",
     "Observe",
     "Operation",
+    "OutboundRow",
     "Placed",
     "Reply",
     "Request",

@@ -1,11 +1,11 @@
-"""The client of sms77/seven: places one call per request, and asks what became of it."""
+"""The client of sms77/seven: places one call (or sends one SMS) per request, and asks what became of it."""
 
 from __future__ import annotations
 
 import html
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -18,18 +18,30 @@ from bridge.gateway.records import (
     read_balance,
     read_hooks,
     read_journal,
+    read_outbound,
     read_subscribed,
     read_success,
     read_unsubscribed,
 )
-from bridge.gateway.replies import Answer, read_placed
+from bridge.gateway.replies import Answer, read_placed, read_sent
 from bridge.gateway.values import BERLIN, digits, readings
 from bridge.gateway.wire import Wire
-from bridge.gateway.words import Dialect, Hook, HookMethod, JournalRow, Observe, Operation, Placed, Request
+from bridge.gateway.words import (
+    Dialect,
+    Hook,
+    HookMethod,
+    JournalRow,
+    Observe,
+    Operation,
+    OutboundRow,
+    Placed,
+    Request,
+)
 
 logger = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
+Row = TypeVar("Row", JournalRow, OutboundRow)
 
 # The gateway's clock may be off, and its logbook may date a call by when it was set up.
 CLOCK_SKEW = timedelta(seconds=90)
@@ -44,6 +56,8 @@ _OPTIONAL = {
     Reason.SENDER_INVALID: frozenset({"from"}),
 }
 _ID = re.compile(r"[A-Za-z0-9_-]+")
+# Each part of the journal has its name in the path, or as `type` in the older form.
+_VOICE, _OUTBOUND = "voice", "outbound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,7 @@ class Gateway:
         self._sender = digits(sender)
         self._ring_time = ring_time
         self._debug = debug
-        self._bare = False
+        self._bare: set[Operation] = set()
         self._newer_journal = seven
 
     async def place(self, request: Request) -> Placed:
@@ -96,7 +110,22 @@ class Gateway:
         Where the gateway refuses an optional parameter or the caller id, and so called nobody, it is asked once more at
         once without it; that it knows no optional ones is remembered until the program ends.
         """
-        placed = await self._place(self._form(request))
+        form = self._form(request) | ({"xml": "1"} if request.xml else {})
+        optional = self._foreign_id(request)
+        if self._seven:
+            optional["ringtime"] = str(round(self._ring_time.total_seconds()))
+        return self._told(await self._accepted(Operation.VOICE, "/voice", read_placed, form, optional))
+
+    async def send(self, request: Request) -> Placed:
+        """Send one SMS; raises GatewayRefused, GatewayUnavailable (nothing sent) or GatewayUncertain (look it up).
+
+        `xml` means nothing here. Of an SMS with the same text to the same number a moment ago the gateway says
+        DUPLICATE, which is uncertain. What it refuses is left out as with a call.
+        """
+        form, optional = self._form(request), self._foreign_id(request)
+        return self._told(await self._accepted(Operation.SMS, "/sms", read_sent, form, optional))
+
+    def _told(self, placed: Placed) -> Placed:
         if placed.debug and not self._debug:
             logger.error(
                 "the gateway called nobody: its answer is that of a sandbox key or of debug mode; put a live key into "
@@ -104,17 +133,32 @@ class Gateway:
             )
         return placed
 
-    async def _place(self, form: dict[str, str]) -> Placed:
+    async def _accepted(
+        self,
+        operation: Operation,
+        path: str,
+        read: Callable[[Answer], Placed],
+        form: dict[str, str],
+        optional: dict[str, str],
+    ) -> Placed:
+        whole = form if operation in self._bare else form | optional
+        return await self._asked(operation, path, read, whole)
+
+    async def _asked(
+        self, operation: Operation, path: str, read: Callable[[Answer], Placed], form: dict[str, str]
+    ) -> Placed:
         try:
-            return await self._wire.exchange(Operation.VOICE, "POST", "/voice", read_placed, form=form)
+            return await self._wire.exchange(operation, "POST", path, read, form=form)
         except (GatewayRefused, GatewayUnavailable) as error:
             dropped = _OPTIONAL.get(error.reason, frozenset()) & form.keys()
             if not dropped:
                 raise
             _log_dropped(error, dropped)
             reason = error.reason
-        placed = await self._place({name: value for name, value in form.items() if name not in dropped})
-        self._bare = self._bare or reason is Reason.PARAMETER_UNKNOWN
+        rest = {name: value for name, value in form.items() if name not in dropped}
+        placed = await self._asked(operation, path, read, rest)
+        if reason is Reason.PARAMETER_UNKNOWN:
+            self._bare.add(operation)
         return placed
 
     def _form(self, request: Request) -> dict[str, str]:
@@ -124,17 +168,15 @@ class Gateway:
         form = {"to": number, "text": request.text.encode("utf-8", "replace").decode()}
         if self._sender:
             form["from"] = self._sender
-        if request.xml:
-            form["xml"] = "1"
         if self._debug:
             form["debug"] = "1"
-        return form if self._bare else form | self._optional(request)
+        return form
 
-    def _optional(self, request: Request) -> dict[str, str]:
+    def _foreign_id(self, request: Request) -> dict[str, str]:
+        """What may be left out: our own id, or in the dialect that has none the wish for an answer in JSON."""
         if not self._seven:
             return {"json": "1"}
-        ring_time = {"ringtime": str(round(self._ring_time.total_seconds()))}
-        return ring_time | ({"foreign_id": request.foreign_id} if request.foreign_id else {})
+        return {"foreign_id": request.foreign_id} if request.foreign_id else {}
 
     async def find(
         self, number: str, text: str, since: datetime, now: datetime, known: Collection[str] = ()
@@ -146,14 +188,38 @@ class Gateway:
         another text is another call: to take it for ours would leave the phone silent.
         """
         rows = await self.journal(number=number, since=since - CLOCK_SKEW, until=now + CLOCK_SKEW)
-        candidates = [row for row in rows if row.gateway_id not in known]
-        same = [row for row in candidates if _same_text(row.text, text)]
-        return next(iter(same + [row for row in candidates if not row.text]), None)
+        return _ours(rows, text, known)
+
+    async def find_sms(
+        self, number: str, text: str, since: datetime, now: datetime, *, foreign_id: str, known: Collection[str] = ()
+    ) -> OutboundRow | None:
+        """The newest journal row of an SMS whose answer was lost, by our own id where it has one, else as `find`."""
+        rows = await self.outbound(number=number, since=since - CLOCK_SKEW, until=now + CLOCK_SKEW)
+        named = next((row for row in rows if foreign_id and row.foreign_id == foreign_id), None)
+        return named or _ours([row for row in rows if not row.foreign_id], text, known)
 
     async def journal(
         self, *, number: str | None, since: datetime, until: datetime, gateway_id: str | None = None
     ) -> tuple[JournalRow, ...]:
-        """The calls created from `since` to `until`, newest first, at most a thousand; raises GatewayError.
+        """The calls created from `since` to `until`, newest first, at most a thousand; raises GatewayError."""
+        return await self._journal(_VOICE, read_journal, number, since, until, gateway_id)
+
+    async def outbound(
+        self, *, number: str | None, since: datetime, until: datetime, gateway_id: str | None = None
+    ) -> tuple[OutboundRow, ...]:
+        """The SMS sent from `since` to `until`, newest first, at most a thousand; raises GatewayError."""
+        return await self._journal(_OUTBOUND, read_outbound, number, since, until, gateway_id)
+
+    async def _journal(
+        self,
+        kind: str,
+        read: Callable[[Answer], tuple[tuple[Row, ...], int]],
+        number: str | None,
+        since: datetime,
+        until: datetime,
+        gateway_id: str | None,
+    ) -> tuple[Row, ...]:
+        """Rows of one part of the journal.
 
         The gateway filters by whole days of its own time zone, and whether a last day is included is not documented; so
         it is asked for all since the day before, and the rest is done here.
@@ -166,7 +232,7 @@ class Gateway:
             query["id"] = gateway_id
         if self._seven:
             query["limit"] = str(JOURNAL_PAGE)
-        rows = [_placed_in_time(row, since, until) for row in await self._journal_since(since, query)]
+        rows = [_placed_in_time(row, since, until) for row in await self._journal_since(kind, read, since, query)]
         return tuple(
             row
             for row in rows
@@ -175,27 +241,35 @@ class Gateway:
             and (gateway_id is None or row.gateway_id == gateway_id)
         )
 
-    async def _journal_since(self, since: datetime, query: Mapping[str, str]) -> list[JournalRow]:
+    async def _journal_since(
+        self,
+        kind: str,
+        read: Callable[[Answer], tuple[tuple[Row, ...], int]],
+        since: datetime,
+        query: Mapping[str, str],
+    ) -> list[Row]:
         """Page by page until the rows are older than `since`, the page is not full, or it brings nothing new."""
-        rows: dict[str, JournalRow] = {}
+        rows: dict[str, Row] = {}
         for page in range(JOURNAL_PAGES):
             offset = {"offset": str(page * JOURNAL_PAGE)} if page else {}
-            found, sent = await self._journal_page({**query, **offset})
+            found, sent = await self._journal_page(kind, read, {**query, **offset})
             fresh = {row.gateway_id: row for row in found if row.gateway_id not in rows}
             rows |= fresh
             if sent < JOURNAL_PAGE or not fresh or max(readings(found[-1].at)) < since:
                 break
         return sorted(rows.values(), key=lambda row: row.at, reverse=True)
 
-    async def _journal_page(self, query: Mapping[str, str]) -> tuple[tuple[JournalRow, ...], int]:
-        newer, older = Way("GET", "/journal/voice", query), Way("GET", "/journal", {"type": "voice", **query})
+    async def _journal_page(
+        self, kind: str, read: Callable[[Answer], tuple[tuple[Row, ...], int]], query: Mapping[str, str]
+    ) -> tuple[tuple[Row, ...], int]:
+        newer, older = Way("GET", f"/journal/{kind}", query), Way("GET", "/journal", {"type": kind, **query})
         first, second = (newer, older) if self._newer_journal else (older, newer)
         try:
-            return await self._ask(Operation.JOURNAL, first, read_journal)
+            return await self._ask(Operation.JOURNAL, first, read)
         except (GatewayRefused, GatewayUnavailable) as error:
             if not _of_another_era(error):
                 raise
-        page = await self._ask(Operation.JOURNAL, second, read_journal)
+        page = await self._ask(Operation.JOURNAL, second, read)
         self._newer_journal = first is older
         return page
 
@@ -275,7 +349,14 @@ def _of_another_era(error: GatewayError) -> bool:
     )
 
 
-def _placed_in_time(row: JournalRow, since: datetime, until: datetime) -> JournalRow | None:
+def _ours(rows: Sequence[Row], text: str, known: Collection[str]) -> Row | None:
+    """The newest row with that text, else the newest without any; none of the `known` ids."""
+    candidates = [row for row in rows if row.gateway_id not in known]
+    same = [row for row in candidates if _same_text(row.text, text)]
+    return next(iter(same + [row for row in candidates if not row.text]), None)
+
+
+def _placed_in_time(row: Row, since: datetime, until: datetime) -> Row | None:
     """The row with the first reading of its time that lies in the span, or None."""
     return next((replace(row, at=at) for at in readings(row.at) if since <= at <= until), None)
 

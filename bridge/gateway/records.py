@@ -5,12 +5,17 @@ All of them only ask (or are harmless twice), so what cannot be read is GatewayU
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
 from bridge.call import CallStatus
 from bridge.errors import GatewayError, GatewayUnavailable, GatewayUncertain, Reason
 from bridge.gateway.codes import ACCEPTED, VERDICTS, fault
 from bridge.gateway.replies import Answer, as_code, http_fault, parse
-from bridge.gateway.values import digits, euros, identity, instant, number, plain, seconds, status, word
-from bridge.gateway.words import Hook, JournalRow
+from bridge.gateway.values import delivery, digits, euros, identity, instant, number, plain, seconds, status, word
+from bridge.gateway.words import Hook, JournalRow, OutboundRow
+
+Row = TypeVar("Row", JournalRow, OutboundRow)
 
 
 def harmless(error: GatewayError) -> GatewayError:
@@ -42,17 +47,30 @@ def _signed(value: object) -> float | None:
 
 
 def read_journal(answer: Answer) -> tuple[tuple[JournalRow, ...], int]:
-    """The rows of one page, newest first, and how many were sent (unreadable ones left out); raises GatewayError."""
+    """The calls of one page, newest first, and how many were sent (unreadable ones left out); raises GatewayError."""
+    entries = _entries(answer)
+    return _newest_first(entries, _row), len(entries)
+
+
+def read_outbound(answer: Answer) -> tuple[tuple[OutboundRow, ...], int]:
+    """The same of the journal's SMS."""
+    entries = _entries(answer)
+    return _newest_first(entries, _outbound), len(entries)
+
+
+def _entries(answer: Answer) -> list[object]:
     body = parse(answer.body)
     if not answer.fine or not isinstance(body, list):
         raise _other(answer, body)
-    rows = [row for entry in body if (row := _row(entry)) is not None]
-    return tuple(sorted(rows, key=lambda row: row.at, reverse=True)), len(body)
+    return body
 
 
-def _row(entry: object) -> JournalRow | None:
-    if not isinstance(entry, dict):
-        return None
+def _newest_first(entries: Iterable[object], read: Callable[[dict[str, object]], Row | None]) -> tuple[Row, ...]:
+    rows = [row for entry in entries if isinstance(entry, dict) and (row := read(entry)) is not None]
+    return tuple(sorted(rows, key=lambda row: row.at, reverse=True))
+
+
+def _row(entry: dict[str, object]) -> JournalRow | None:
     gateway_id, at, text = identity(entry.get("id")), instant(entry.get("timestamp")), entry.get("text")
     if gateway_id is None or at is None:
         return None
@@ -65,6 +83,21 @@ def _row(entry: object) -> JournalRow | None:
         cost=euros(entry.get("price")),
         at=at,
         error=plain(entry.get("error")),
+    )
+
+
+def _outbound(entry: dict[str, object]) -> OutboundRow | None:
+    gateway_id, at, text = identity(entry.get("id")), instant(entry.get("timestamp")), entry.get("text")
+    if gateway_id is None or at is None:
+        return None
+    return OutboundRow(
+        gateway_id=gateway_id,
+        number=digits(entry.get("to")) or "",
+        text=text if isinstance(text, str) else "",
+        delivery=delivery(entry.get("dlr")),
+        cost=euros(entry.get("price")),
+        at=at,
+        foreign_id=identity(entry.get("foreign_id")) or "",
     )
 
 

@@ -1,4 +1,4 @@
-"""What the gateway answered to a request for a call: placed, or which error. Pure, and total over every body there is.
+"""What the gateway answered to a request for a call or an SMS: placed, or which error. Pure and total.
 
 Eras of one API answer in different forms whatever the content type says: three lines, a bare code, a JSON number, a
 JSON string, an object; `read_placed` reads them all. What cannot be read is uncertain, never a failure: the vendor's
@@ -21,8 +21,10 @@ from bridge.gateway.words import Placed
 DEBUG_ID = "123456789"
 
 _CODE = re.compile(r"[1-9][0-9]{1,3}")
-_UNREADABLE = "the answer cannot be read: the call may have been placed"
-_EMPTY = "the answer was empty: the call may have been placed"
+_MAYBE = "the call may have been placed"
+_MAYBE_SENT = "the SMS may have been sent"
+_UNREADABLE = f"the answer cannot be read: {_MAYBE}"
+_EMPTY = f"the answer was empty: {_MAYBE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,14 @@ def read_placed(answer: Answer) -> Placed:
     raise _failed(code, identity(_at(lines, 1)))
 
 
+def read_sent(answer: Answer) -> Placed:
+    """The SMS as accepted; the same forms, and the text reply is a bare code. Raises GatewayError."""
+    try:
+        return read_placed(answer)
+    except GatewayUncertain as error:
+        raise GatewayUncertain(error.reason, error.detail.replace(_MAYBE, _MAYBE_SENT), error.code) from None
+
+
 def parse(body: str) -> object:
     """The body as JSON if it is, else as the text it is."""
     try:
@@ -75,7 +85,7 @@ def http_fault(answer: Answer) -> GatewayError:
     if answer.fine:
         return GatewayUncertain(Reason.UNREADABLE, _UNREADABLE if answer.body.strip() else _EMPTY)
     if status >= 500:
-        return GatewayUncertain(Reason.GATEWAY_ERROR, f"HTTP {status} without a code: the call may have been placed")
+        return GatewayUncertain(Reason.GATEWAY_ERROR, f"HTTP {status} without a code: {_MAYBE}")
     if status < 400:
         return GatewayUnavailable(Reason.GATEWAY_ERROR, f"HTTP {status}: redirected elsewhere; correct gateway.api_url")
     reason, remedy = _HTTP.get(status, (Reason.GATEWAY_ERROR, "check gateway.api_url"))
@@ -121,7 +131,7 @@ def _placed(gateway_id: object, price: object, balance: object = None, *, debug:
 def _failed(code: int, gateway_id: str | None = None) -> GatewayError:
     """101 says that a recipient failed, and there is one; told with an id it contradicts itself, and is looked up."""
     if code == RECIPIENT_FAILED and gateway_id is not None:
-        return GatewayUncertain(Reason.GATEWAY_ERROR, f"code {code} with an id: the call may have been placed", code)
+        return GatewayUncertain(Reason.GATEWAY_ERROR, f"code {code} with an id: {_MAYBE}", code)
     return fault(code)
 
 

@@ -1,4 +1,4 @@
-"""What the account's webhook brings, in any shape: reports of calls, pressed keys, replies by SMS, and others' events.
+"""What the account's webhook brings: reports of calls and SMS, pressed keys, replies by SMS, and others' events.
 
 The documentation names the fields and not the envelope, and the vendor's own clients know several: JSON with a nested
 `data` or flat, a form with bare keys, `data[key]` or `data` as a JSON text, the same in a query. All are read.
@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl
 
 from bridge.call import Report
 from bridge.errors import NotAWebhook
-from bridge.gateway.values import digits, euros, identity, prose, seconds, status, word
+from bridge.gateway.values import delivery, digits, euros, identity, prose, seconds, status, word
+from bridge.sms import Receipt
 
 LARGEST_TEXT = 1600
 MOST_REPORTS = 1000
@@ -46,7 +47,7 @@ class Ignored:
     event: str
 
 
-Told = Report | Keypress | Reply | Ignored
+Told = Report | Receipt | Keypress | Reply | Ignored
 Fields = Mapping[str, object]
 
 _NESTED_KEY = re.compile(r"data\[(\w{1,64})\]")
@@ -119,6 +120,8 @@ def _told(fields: Fields) -> Told:
         return _keypress(fields)
     if event == "sms_mo":
         return _reply(fields)
+    if event == "dlr":
+        return _receipt(fields)
     return Ignored(event if _EVENT.fullmatch(event) else "unknown")
 
 
@@ -154,6 +157,11 @@ def _report(fields: Fields) -> Report:
         price=euros(fields.get("pricePerMinute")),
         cost=euros(fields.get("total_price")),
     )
+
+
+def _receipt(fields: Fields) -> Receipt:
+    gateway_id = identity(fields.get("msg_id")) or identity(fields.get("id"))
+    return Receipt(delivery(fields.get("status")), gateway_id, identity(fields.get("foreign_id")))
 
 
 def _keypress(fields: Fields) -> Keypress | Ignored:

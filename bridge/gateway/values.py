@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from bridge.call import CallStatus
+from bridge.sms import Delivery
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -83,6 +84,15 @@ def status(value: object) -> CallStatus:
         return CallStatus(text)
     except ValueError:
         return _OTHER_WORDS.get(text, CallStatus.UNKNOWN)
+
+
+def delivery(value: object) -> Delivery:
+    """The gateway's word for an SMS on its way, in any case; UNKNOWN for one that nobody knows."""
+    text = (word(value) or "").lower().replace("_", "").replace(" ", "")
+    try:
+        return Delivery(text)
+    except ValueError:
+        return Delivery.UNKNOWN
 
 
 def instant(value: object) -> datetime | None:

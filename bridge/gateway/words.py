@@ -14,6 +14,7 @@ from typing import Literal
 
 from bridge.call import CallStatus
 from bridge.errors import Reason
+from bridge.sms import Delivery
 
 
 class Dialect(StrEnum):
@@ -42,7 +43,7 @@ Observe = Callable[[Operation, float, Reason | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call to one person. `number` is E.164 ("+49…"), `text` what is spoken, `xml` whether it is TwiML."""
+    """One call or SMS to one person. `number` is E.164 ("+49…"), `text` what is told, `xml` whether it is TwiML."""
 
     number: str = field(repr=False)
     text: str = field(repr=False)
@@ -52,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The gateway accepted the call (nobody has answered yet).
+    """The gateway accepted the call (nobody has answered yet) or the SMS (no phone has it yet).
 
     `gateway_id` is None where it told none. `price` is its estimate in euro, not the charge; `balance` in euro, as told
     with the answer. `debug`: it was a rehearsal of the gateway's (debug or sandbox key), and nobody was called.
@@ -82,6 +83,19 @@ class JournalRow:
     cost: float | None
     at: datetime
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRow:
+    """An SMS as the gateway's logbook has it; fields as of a JournalRow. `foreign_id` is ours, where it keeps it."""
+
+    gateway_id: str
+    number: str = field(repr=False)
+    text: str = field(repr=False)
+    delivery: Delivery
+    cost: float | None
+    at: datetime
+    foreign_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from bridge.server.signatures import (
     signed_by_grafana,
     signed_report,
 )
+from bridge.sms import Receipt
 from bridge.store.reading import counts
 
 log = logging.getLogger(__name__)
@@ -233,7 +234,7 @@ async def _keep_late(doors: Doors, message: Message, signed: Signed, told: Seque
 def _harmless_late(told: object) -> bool:
     if isinstance(told, Keypress):
         return bool(told.gateway_id or told.foreign_id)
-    return isinstance(told, Report | Ignored)
+    return isinstance(told, Report | Receipt | Ignored)
 
 
 async def keypress(request: web.Request) -> web.Response:

@@ -101,9 +101,22 @@ class Simulator:
 
     def script(self, number: str, *answers: Answer) -> Person:
         """Let whoever has `number` (in any form) behave so on their next calls, in turn; the last repeats."""
-        person = Person(_digits(number), list(answers))
+        before = self._world.people.get(_digits(number))
+        person = Person(_digits(number), list(answers), texts=before.texts if before else [])
         self._world.people[person.number] = person
         return person
+
+    def script_sms(self, number: str, *answers: Answer) -> Person:
+        """Let whoever has `number` behave so on their next SMS, in turn; the last repeats (see `Person`)."""
+        digits = _digits(number)
+        person = self._world.people.setdefault(digits, Person(digits, [self._world.stranger]))
+        person.texts = list(answers)
+        return person
+
+    def messages_to(self, number: str) -> list[TextMessage]:
+        """The SMS to `number` (in any form), in the order in which they were accepted."""
+        digits = _digits(number)
+        return [message for message in self._world.messages if message.to == digits]
 
     def subscribe(self, url: str, *, event: str = "all", method: str = "POST", headers: str = "") -> Hook:
         """Send reports to `url`: as a form (POST), in the query (GET) or as JSON; raises ScriptError."""

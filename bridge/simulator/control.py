@@ -1,10 +1,12 @@
 """The control API of a running simulator: JSON in and out, on the same port, without a key, never for a web page.
 
 GET  /control/calls                          every call: number, words, statuses with times, overlap, …
+GET  /control/messages                       every SMS that the account sent, and its receipt
 GET  /control/requests                       every request of the API: method, url, parameters; the key left out
 GET  /control/deliveries                     every attempt to deliver a report, and what the receiver answered
 GET  /control/events                         the story so far, line by line
 POST /control/people   {"number": "+49 171 1234567", "answers": ["sleeps", "presses:5", {"kind": "mailbox"}]}
+                       and "sms": ["replies:OK"] for the SMS they get; either may be left out
 POST /control/faults   {"hang_after": true, "times": 1, "on": "voice"}     see bridge.simulator.faults; {} takes all off
 POST /control/hooks    {"url": "http://…", "event": "all", "method": "POST", "headers": "Name: value"}
 POST /control/sms      {"from": "+49 171 1234567", "text": "OK"}   somebody sends an SMS: the event sms_mo
@@ -52,6 +54,7 @@ def routes(house: House) -> list[web.RouteDef]:
     }
     views: dict[str, Callable[[House], object]] = {
         "calls": lambda house: [call.as_json() for call in house.world.calls],
+        "messages": lambda house: [message.as_json() for message in house.world.messages],
         "requests": lambda house: [_request(received) for received in house.world.requests],
         "deliveries": lambda house: [_delivery(delivery) for delivery in house.world.deliveries],
         "events": lambda house: [event.as_json() for event in house.world.events],
@@ -125,9 +128,11 @@ def _object(body: bytes) -> dict[str, object]:
 
 def _people(house: House, said: Said) -> object:
     number = _number(said, "number")
-    answers = answers_of(said.get("answers"))
-    house.world.people[number] = Person(number, answers)
-    return {"number": number, "answers": [answer.kind.value for answer in answers]}
+    texts = answers_of(said["sms"]) if "sms" in said else []
+    answers = answers_of(said.get("answers")) if "answers" in said or not texts else []
+    house.world.people[number] = Person(number, answers, texts=texts)
+    told: dict[str, object] = {"number": number, "answers": [answer.kind.value for answer in answers]}
+    return told | ({"sms": [answer.kind.value for answer in texts]} if texts else {})
 
 
 def _faults(house: House, said: Said) -> object:

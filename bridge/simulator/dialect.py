@@ -39,6 +39,17 @@ PARAMETERS: Mapping[Era, frozenset[str]] = {
 }
 
 
+_SMS_PAGE = frozenset({
+    *("to", "text", "from", "json", "debug", "p", "u", "delay", "flash", "ttl", "label", "no_reload", "foreign_id"),
+    *("get_replies", "details", "return_msg_id", "unicode", "udh", "utf8", "performance_tracking"),
+})  # fmt: skip
+SMS_PARAMETERS: Mapping[Era, frozenset[str]] = {
+    Era.SMS77_2021: _SMS_PAGE,
+    Era.SEVEN_2023: _SMS_PAGE | {"sentWith"},
+    Era.SEVEN_2024: _SMS_PAGE - {"json", "debug", "no_reload", "details"} | {"sentWith"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A body and its content type; the HTTP status is 200 whatever it says."""
@@ -114,25 +125,49 @@ def _message(
     }
 
 
-def sms(era: Era, message: TextMessage, *, price: float, balance: float, debug: bool, wants_json: bool) -> Reply:
+def sms(era: Era, message: TextMessage, *, balance: float, debug: bool, wants_json: bool) -> Reply:
     """The answer to an accepted SMS; its `debug` is a string, unlike that of a call [recorded 2021, 2023]."""
     if not wants_json:
         return Reply("100")
-    shown: float = 0 if debug else price
+    shown: float = 0 if debug else message.price
     entry: dict[str, object] = {
         "id": None if debug else message.id,
         "sender": message.sender,
         "recipient": message.to,
         "text": message.text,
-        "encoding": "gsm",
+        "encoding": "ucs2" if message.unicode else "gsm",
         "label": None,
-        "parts": 1,
+        "parts": message.parts,
     }
     if era is not Era.SMS77_2021:
         entry |= {"udh": None, "is_binary": False}
     entry |= {"price": shown, "success": True, "error": None, "error_text": None}
     head = {"success": "100", "total_price": shown, "balance": round(balance, 3), "debug": str(debug).lower()}
     return as_json(era, head | {"sms_type": "direct", "messages": [entry]})
+
+
+def outbound(era: Era, messages: Iterable[TextMessage]) -> Reply:
+    """The SMS of the journal, in the order given; its keys are those of the vendor's clients, none is recorded."""
+    return as_json(era, [_sent(message) for message in messages])
+
+
+def _sent(message: TextMessage) -> dict[str, object]:
+    return {
+        "id": message.id,
+        "from": message.sender,
+        "to": message.to,
+        "text": message.text,
+        "timestamp": berlin(message.at),
+        "price": f"{message.price:g}",
+        "dlr": message.status or "TRANSMITTED",
+        "dlr_timestamp": None if message.status_at is None else berlin(message.status_at),
+        "connection": "http",
+        "foreign_id": message.foreign_id,
+        "label": None,
+        "latency": None,
+        "mccmnc": None,
+        "type": "direct",
+    }
 
 
 def balance(era: Era, amount: float, wants_json: bool) -> Reply:

@@ -22,13 +22,14 @@ _DOORS: tuple[tuple[str, str, str, Door], ...] = (
     ("/api/balance", "GET POST", "balance", voice.balance),
     ("/api/journal", "GET POST", "journal", voice.journal),
     ("/api/journal/voice", "GET", "journal", voice.journal),
+    ("/api/journal/outbound", "GET", "journal", voice.journal),
     ("/api/hooks", "GET POST DELETE", "hooks", neighbours.hooks),
     ("/api/sms", "GET POST", "sms", neighbours.sms),
     ("/api/lookup", "GET POST", "lookup", neighbours.lookup),
     ("/api/lookup/format", "GET", "lookup", neighbours.lookup),
     ("/api/validate_for_voice", "POST", "validate", neighbours.validate),
 )
-_SINCE_2024 = ("/api/voice/{id}/hangup", "/api/journal/voice", "/api/lookup/format")
+_SINCE_2024 = ("/api/voice/{id}/hangup", "/api/journal/voice", "/api/journal/outbound", "/api/lookup/format")
 _BAD_GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>502 Bad Gateway</body>\r\n</html>\r\n"
 
 

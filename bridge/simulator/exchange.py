@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
+from operator import itemgetter
 
 from bridge.simulator.courier import Courier
 from bridge.simulator.numbers import speech_seconds
-from bridge.simulator.people import Answer, Happening, Kind, Moment, plan
+from bridge.simulator.people import Answer, Happening, Kind, Moment, plan, sleeps
 from bridge.simulator.records import PhoneCall, Received
 from bridge.simulator.reports import PRICE_PER_MINUTE, sms_mo, voice_dtmf
 from bridge.simulator.world import SHARED_NUMBER, World
@@ -34,6 +35,11 @@ class Exchange:
         """How whoever has `number` behaves on their next call."""
         person = self._world.people.get(number)
         return person.next_answer() if person is not None else self._world.stranger
+
+    def text_answer_of(self, number: str) -> Answer:
+        """How whoever has `number` behaves on their next SMS; whoever is not scripted reads it."""
+        person = self._world.people.get(number)
+        return person.next_text_answer() if person is not None else sleeps()
 
     def connect(
         self,
@@ -82,12 +88,18 @@ class Exchange:
         return True
 
     def text_from(self, number: str, text: str, at: datetime | None = None) -> None:
-        """Whoever has `number` sends an SMS to the account, in answer to their last call if there was one."""
+        """Whoever has `number` sends an SMS to the account, in answer to their last call or SMS if there was one."""
         world, call = self._world, self._last_call(number)
-        sent, system = at or world.now(), call.sender if call else SHARED_NUMBER
+        sent, system = at or world.now(), self._called_by(number)
         report = sms_mo(number, system, text, sent, id=world.next_id("sms_mo"), era=world.account.era)
         world.note("sms", number, call.id if call else None, repr(text), sent)
         self._courier.send(report, call)
+
+    def _called_by(self, number: str) -> str:
+        """The number of the account that `number` saw last."""
+        seen = [(call.requested_at, call.sender) for call in self._world.calls if call.to == number]
+        seen += [(message.at, message.sender) for message in self._world.messages if message.to == number]
+        return max(seen, key=itemgetter(0))[1] if seen else SHARED_NUMBER
 
     def press(self, number: str, digit: str, at: datetime | None = None) -> None:
         """Whoever has `number` presses a key, in their last call if there was one."""

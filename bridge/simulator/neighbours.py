@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
 from yarl import URL
 
 from bridge.simulator import dialect
-from bridge.simulator.dialect import Era, Reply
+from bridge.simulator.dialect import SMS_PARAMETERS, Era, Reply
 from bridge.simulator.numbers import read_number
-from bridge.simulator.people import ScriptError
+from bridge.simulator.people import REPLY_SECONDS, Answer, Kind, ScriptError
 from bridge.simulator.reception import wants_json
 from bridge.simulator.records import Hook, Received, TextMessage
 from bridge.simulator.reports import EVENTS, METHODS, dlr
-from bridge.simulator.voice import House, refusal
+from bridge.simulator.voice import House, refusal, sender_allowed
 from bridge.simulator.world import World
+from bridge.sms import gsm, parts
 
 RELOAD_LOCK = timedelta(seconds=180)  # the same SMS to the same number within it is not sent again (code 402)
 LONGEST_SMS = 1520
@@ -89,43 +91,84 @@ def _is_target(url: str) -> bool:
 
 
 def sms(house: House, received: Received) -> Reply:
-    """POST /sms: accepted, never sent; its delivery report follows. The same again within 180 s: 402."""
+    """POST /sms: accepted, never sent; its receipt follows, and its reader's reply. The same within 180 s: 402."""
     world, asked = house.world, received.parameters
-    number, text = read_number(asked.get("to", "")), asked.get("text", "")
+    number = read_number(asked.get("to", ""))
     code = _sms_objection(world, asked, number)
     if code is not None or number is None:
         return refusal(house, received, code or 202)
     debug = world.account.sandbox or asked.get("debug") in ("1", "true")
-    message = TextMessage(str(world.next_id("sms")), number, asked.get("from", "SMS"), text, world.now())
+    answer = Answer(Kind.SILENT) if debug else house.exchange.text_answer_of(number)
+    if answer.kind is Kind.REFUSED:
+        world.note("refuse", number, words=f"code {answer.code} for an SMS")
+        return refusal(house, received, answer.code)
+    message = _written(world, asked, number, answer)
     if not debug:
         world.messages.append(message)
-        world.note("sms", number, words="sent by the account")
-        world.spawn(_delivered(house, message))
+        world.note("sms", number, words=f"sent by the account: {message.text!r}")
+        world.spawn(_live(house, message))
     account = world.account
     json = wants_json(account.era, received)
-    return dialect.sms(account.era, message, price=SMS_PRICE, balance=account.balance, debug=debug, wants_json=json)
+    return dialect.sms(account.era, message, balance=account.balance, debug=debug, wants_json=json)
+
+
+def _written(world: World, asked: Mapping[str, str], number: str, answer: Answer) -> TextMessage:
+    text = asked.get("text", "")
+    count = parts(text)
+    return TextMessage(
+        id=str(world.next_id("sms")),
+        to=number,
+        sender=asked.get("from") or "SMS",
+        text=text,
+        at=world.now(),
+        answer=answer,
+        foreign_id=asked.get("foreign_id"),
+        parts=count,
+        unicode=not gsm(text),
+        price=round(SMS_PRICE * count, 3),
+    )
 
 
 def _sms_objection(world: World, asked: Mapping[str, str], number: str | None) -> int | None:
     text = asked.get("text", "")
     since = world.now() - RELOAD_LOCK
+    account = world.account
     objections = (
+        (308, account.strict_parameters and bool(asked.keys() - SMS_PARAMETERS[account.era])),
         (301, not asked.get("to", "").strip()),
         (305, not text.strip()),
         (401, len(text) > LONGEST_SMS),
         (202, number is None),
-        (500, world.account.balance < SMS_PRICE),
+        (201, not _sms_sender_allowed(account.verified, asked.get("from", ""))),
+        (500, account.balance < SMS_PRICE),
         (402, any((sent.to, sent.text) == (number, text) and sent.at > since for sent in world.messages)),
     )
     return next((code for code, wrong in objections if wrong), None)
 
 
-async def _delivered(house: House, message: TextMessage) -> None:
-    world = house.world
+def _sms_sender_allowed(verified: frozenset[str] | None, sender: str) -> bool:
+    """A name of at most eleven letters and digits, or a number as for calls."""
+    if re.fullmatch(r"[A-Za-z0-9 ]{1,11}", sender) and not sender.isdigit():
+        return True
+    return sender_allowed(verified, sender)
+
+
+async def _live(house: House, message: TextMessage) -> None:
+    """The receipt, and the reply of whoever is scripted to send one."""
+    world, kind = house.world, message.answer.kind
+    if kind is Kind.SILENT:
+        return
     due = world.after(message.at, DELIVERY_SECONDS)
     await world.sleep_until(due)
-    world.account.balance -= SMS_PRICE
-    house.courier.send(dlr(message.id, "DELIVERED", due))
+    world.account.balance -= message.price
+    message.status = "NOTDELIVERED" if kind in (Kind.FAILS, Kind.BUSY, Kind.BARRED) else "DELIVERED"
+    message.status_at = due
+    house.courier.send(dlr(message.id, message.status, due))
+    if kind is Kind.REPLIES:
+        seconds = REPLY_SECONDS if message.answer.after is None else message.answer.after
+        at = world.after(due, seconds)
+        await world.sleep_until(at)
+        house.exchange.text_from(message.to, message.answer.text, at)
 
 
 def lookup(house: House, received: Received) -> Reply:

@@ -144,18 +144,29 @@ def refused(code: int = 403) -> Answer:
 
 @dataclass(slots=True)
 class Person:
-    """A number and how it behaves, call by call; the last answer repeats. No answers: sleeps."""
+    """A number and how it behaves, call by call and SMS by SMS; the last answer repeats. No answers: sleeps.
+
+    To an SMS: `replies` sends one back, `refused` makes the gateway answer with the code, `busy` and `fails` are not
+    delivered, `silent` sends no receipt; everybody else reads it and says nothing.
+    """
 
     number: str
     answers: list[Answer] = field(default_factory=list)
     calls: int = 0
+    texts: list[Answer] = field(default_factory=list)
+    texted: int = 0
 
     def next_answer(self) -> Answer:
-        if not self.answers:
-            return sleeps()
-        answer = self.answers[min(self.calls, len(self.answers) - 1)]
         self.calls += 1
-        return answer
+        return _nth(self.answers, self.calls)
+
+    def next_text_answer(self) -> Answer:
+        self.texted += 1
+        return _nth(self.texts, self.texted)
+
+
+def _nth(answers: list[Answer], number: int) -> Answer:
+    return answers[min(number, len(answers)) - 1] if answers else sleeps()
 
 
 class Happening(StrEnum):

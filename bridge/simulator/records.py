@@ -118,15 +118,39 @@ class PhoneCall:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class TextMessage:
-    """One SMS that was accepted; it is never sent."""
+    """One SMS that was accepted; it is never sent. `status`: the last word of its receipts, in capitals; "": none yet.
+
+    `price` in euro for all its `parts`.
+    """
 
     id: str
     to: str
     sender: str
     text: str
     at: datetime
+    answer: Answer
+    foreign_id: str | None = None
+    parts: int = 1
+    unicode: bool = False
+    price: float = 0.0
+    status: str = ""
+    status_at: datetime | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """For the control API; times in RFC 3339."""
+        return {
+            "id": self.id,
+            "to": self.to,
+            "from": self.sender,
+            "text": self.text,
+            "foreign_id": self.foreign_id,
+            "parts": self.parts,
+            "price": self.price,
+            "status": self.status,
+            "at": self.at.isoformat(),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from bridge.simulator import dialect
 from bridge.simulator.courier import Courier
@@ -14,7 +15,7 @@ from bridge.simulator.numbers import read_number
 from bridge.simulator.people import Kind
 from bridge.simulator.reception import wants_json, whole_number
 from bridge.simulator.records import PhoneCall, Received
-from bridge.simulator.world import SHARED_NUMBER, World
+from bridge.simulator.world import SHARED_NUMBER, Account, World
 
 LONGEST_TEXT = 10_000
 LONGEST_SENDER = 16
@@ -78,14 +79,15 @@ def _objection(world: World, asked: Mapping[str, str]) -> int | None:
         (301, not asked.get("to", "").strip()),
         (305, not asked.get("text", "").strip()),
         (401, len(asked.get("text", "")) > LONGEST_TEXT),
-        (201, not _sender_allowed(account.verified, asked.get("from", ""))),
+        (201, not sender_allowed(account.verified, asked.get("from", ""))),
         # Undocumented for a ring time out of bounds; the code for an unsupported parameter comes nearest.
         (308, era is Era.SEVEN_2024 and not _ring_time_allowed(asked.get("ringtime"))),
     )
     return next((code for code, wrong in objections if wrong), None)
 
 
-def _sender_allowed(verified: frozenset[str] | None, sender: str) -> bool:
+def sender_allowed(verified: frozenset[str] | None, sender: str) -> bool:
+    """Whether the account may show this number; none at all is allowed."""
     if not sender.strip():
         return True
     digits = read_number(sender)
@@ -155,27 +157,34 @@ def balance(house: House, received: Received) -> Reply:
 
 
 def journal(house: House, received: Received) -> Reply:
-    """GET /journal?type=voice or /journal/voice: newest first; id, to, state, date_from and date_to (Berlin) filter."""
+    """GET /journal?type= or /journal/voice, /journal/outbound: newest first.
+
+    id, to, date_from and date_to (Berlin) filter, and the state of a call.
+    """
     asked, account = received.parameters, house.world.account
-    voice = received.path.rstrip("/").endswith("/voice") or asked.get("type") == "voice"
-    rows = [call for call in reversed(house.world.calls) if voice and _in_journal(call, account.journal_at_end)]
-    found = [call for call in rows if _matches(call, asked)]
+    kind = received.path.rstrip("/").rpartition("/")[2]
+    kind = asked.get("type", "") if kind == "journal" else kind
     offset = whole_number(asked.get("offset")) or 0
     limit = min(whole_number(asked.get("limit")) or LONGEST_JOURNAL, LONGEST_JOURNAL)
-    return dialect.journal(account.era, found[offset : offset + limit])
+    if kind == "outbound":
+        sent = [one for one in reversed(house.world.messages) if _found(one.id, one.to, one.at, asked)]
+        return dialect.outbound(account.era, sent[offset : offset + limit])
+    rows = [call for call in reversed(house.world.calls) if kind == "voice" and _listed(call, account, asked)]
+    return dialect.journal(account.era, rows[offset : offset + limit])
 
 
-def _in_journal(call: PhoneCall, at_end: bool) -> bool:
-    return call.over or not at_end
+def _listed(call: PhoneCall, account: Account, asked: Mapping[str, str]) -> bool:
+    there = call.over or not account.journal_at_end
+    same_state = asked.get("state", call.status) == call.status
+    return there and same_state and _found(str(call.id), call.to, call.requested_at, asked)
 
 
-def _matches(call: PhoneCall, asked: Mapping[str, str]) -> bool:
-    day = dialect.berlin(call.requested_at)[:10]
+def _found(id_: str, to: str, at: datetime, asked: Mapping[str, str]) -> bool:
+    day = dialect.berlin(at)[:10]
     earliest, latest = asked.get("date_from", ""), asked.get("date_to", "")
     return (
-        asked.get("id", str(call.id)) == str(call.id)
-        and asked.get("state", call.status) == call.status
-        and ("to" not in asked or read_number(asked["to"]) == call.to)
+        asked.get("id", id_) == id_
+        and ("to" not in asked or read_number(asked["to"]) == to)
         and (not _DAY.fullmatch(earliest) or earliest <= day)
         and (not _DAY.fullmatch(latest) or day <= latest)
     )
