@@ -65,6 +65,9 @@ class CallStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+# In place of a template's name: a call that tells of no incident. No file can be called so.
+TEST = "(test)"
+
 # More seconds or euro than any call: whatever the gateway reports beyond it is taken for not told.
 MOST = 1_000_000
 

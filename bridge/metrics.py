@@ -98,6 +98,10 @@ class Metrics:
             return body, openmetrics.CONTENT_TYPE_LATEST
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
+    def sample(self, name: str, **labels: str) -> float | None:
+        """The present value of one sample, by its name without `callbridge_`; None where there is none."""
+        return self._registry.get_sample_value(f"callbridge_{name}", labels)
+
     def config_in_force(self, digest: int, now: datetime) -> None:
         """The config whose hash is `digest` (under 2**53, as a gauge is a float) is in force since `now`."""
         self.config_last_reload_successful.set(1)

@@ -291,3 +291,16 @@ def test_no_value_in_a_wrong_place_breaks_it(tmp_path: Path, data: st.DataObject
         load(path)
     except ConfigError as error:
         assert error.faults
+
+
+def test_the_file_as_it_is_shown(tmp_path: Path) -> None:
+    """What is in force can be shown: no password, no private address, and files of secrets as `<secret>`."""
+    text = SMALL + (
+        "\nschedules:\n  book: {ical: {url: 'https://calendar.example.test/private-4711/basic.ics'}}\n"
+        "alertmanagers: [{url: 'http://am.example.test:9093/x'}]\n"
+    )
+    found = load(write(tmp_path, text)).shown
+    assert "<secret>" in found
+    assert "https://calendar.example.test/<secret>" in found
+    assert [word for word in ("basic.ics", "private-4711") if word in found] == []
+    assert yaml.safe_load(found)["gateway"]["api_key_file"].startswith("<secret> (in ")

@@ -105,6 +105,7 @@ def reaches(incident: Incident) -> dict[str, Reach]:
 
 ACK = Acknowledged(By.WEB, "alice")
 ESCALATED = Escalated("dan")
+ONCE_MORE = Escalated("dan", again=True)
 
 CALLING_ALICE = begun()  # page i1-1 is on its way
 RETRYING = after(CALLING_ALICE, (over("i1-1"), 1))
@@ -280,6 +281,13 @@ TABLE = {
         LAST_STEP, ESCALATED, 21, V.NEXT_STEP, T, 26, [], who="dan"
     ),
     "triggered, Escalated: a record": Cell(RECORDED, ESCALATED, 3, V.IGNORED, T, DAY),
+    "triggered, Escalated: the same step again": Cell(
+        RETRYING, ONCE_MORE, 3, V.RANG_AGAIN, T, 8, ["i1-2 alice 1.0.1"], who="dan"
+    ),
+    "triggered, Escalated: who is being called already gets no second call": Cell(
+        CALLING_ALICE, ONCE_MORE, 3, V.RANG_AGAIN, T, 8, [], who="dan"
+    ),
+    "triggered, Escalated: a record again": Cell(RECORDED, ONCE_MORE, 3, V.IGNORED, T, DAY),
     # acknowledged
     "acknowledged, Fired: refresh": Cell(TAKEN, Fired(), 3, V.REFRESHED, A, DAY + 3, who=""),
     "acknowledged, Cleared: resolve": Cell(TAKEN, Cleared(), 3, V.RESOLVED, R, None, cancel=True),
@@ -302,6 +310,9 @@ TABLE = {
     ),
     "acknowledged, Escalated: after the last step comes the first": Cell(
         after(LAST_STEP, (ACK, 21)), ESCALATED, 22, V.RANG_AGAIN, T, 27, ["i1-4 alice 1.0.1"], who="dan"
+    ),
+    "acknowledged, Escalated: the same step again": Cell(
+        TAKEN, ONCE_MORE, 3, V.RANG_AGAIN, T, 8, ["i1-2 alice 1.0.1"], who="dan"
     ),
     "acknowledged, Escalated: a record": Cell(after(RECORDED, (ACK, 2)), ESCALATED, 3, V.IGNORED, A, DAY),
     # exhausted
@@ -654,7 +665,7 @@ class World:
             return Cleared(by_hand=bool(which % 2))
         if what == "ack":
             return Acknowledged(By.API, "bob")
-        return Escalated("dan") if what == "escalate" else Due()
+        return Escalated("dan", again=bool(which % 2)) if what == "escalate" else Due()
 
 
 def start(policy: Policy, roster: People) -> World:

@@ -15,7 +15,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.access.passwords import Passwords, TooManyWaitError
+from bridge.access.passwords import Passwords, TooManyWaitError, user_of
 from bridge.access.reading import WebConfig, read_web_config
 from bridge.access.tls import set_rules
 from bridge.errors import CallbridgeError
@@ -67,6 +67,15 @@ class Access:
         elif (self.context is None) != (found.tls is None):
             log.warning("switching TLS on or off takes effect after a restart", extra=fields(file=self.path))
         log.info("web config reloaded", extra=fields(file=self.path))
+
+    def visitor(self, request: web.Request) -> str | None:
+        """The name of who came in with credentials ("" where a certificate was all of them); None: nobody needs any.
+
+        To be asked behind the guard only: the password is not looked at again.
+        """
+        if self.found.users:
+            return user_of(request.headers.get("Authorization", ""))
+        return "" if self.found.knows_clients else None
 
     def guard(self, application: web.Application, prefix: str) -> None:
         """Stand before every door of `application` (below `prefix`) but the exempt ones."""

@@ -89,6 +89,12 @@ class Passwords:
         return answer
 
 
+def user_of(authorization: str) -> str | None:
+    """The name in the header, whatever the password; None where there is none."""
+    given = _decoded(authorization)
+    return None if given is None else given[0].decode(errors="replace")
+
+
 def _decoded(authorization: str) -> tuple[bytes, bytes] | None:
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() != "basic":

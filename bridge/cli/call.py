@@ -17,14 +17,11 @@ from bridge.config import Config
 from bridge.errors import CallbridgeError, GatewayError
 from bridge.gateway import Dialect, Gateway, JournalRow, Request, open_session
 from bridge.schedule import Person
+from bridge.speech import trial_words
 from bridge.store.ids import Ids
 
 ASK_EVERY = timedelta(seconds=2)
 FINAL = (CallStatus.COMPLETED, CallStatus.NO_ANSWER, CallStatus.FAILED)
-TEXTS = {
-    "de": "Hallo {name}. Dies ist ein Probeanruf von callbridge. Es ist nichts passiert.",
-    "en": "Hello {name}. This is a test call from callbridge. Nothing is wrong.",
-}
 
 
 def add_to(commands: Commands) -> None:
@@ -66,7 +63,7 @@ async def _call(loaded: Config, person: Person, tell: Callable[[str], None]) -> 
     settings, clock = loaded.gateway, SystemClock()
     if settings.api_key is None:
         raise CallbridgeError("gateway.api_key_file: there is none in the config")
-    text = TEXTS["de" if person.language.lower().startswith("de") else "en"].format(name=person.name)
+    text, _ = trial_words(person.name, person.language or loaded.language)
     async with open_session() as session:
         gateway = Gateway(
             session,

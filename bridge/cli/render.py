@@ -16,12 +16,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bridge import config
-from bridge.alert import Alert, Group, common
+from bridge.alert import Group
 from bridge.cli.words import Commands, add_at, add_command, add_config, now_or, read_payload
 from bridge.config import Config
 from bridge.errors import CallbridgeError
-from bridge.route import Route, match, muted
-from bridge.speech import Kind, Speaker, Speech, Subject
+from bridge.rehearsal import subjects_of, worst_of
+from bridge.speech import Kind, Speaker, Speech
 
 
 def add_to(commands: Commands) -> None:
@@ -65,10 +65,10 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
         if person is None:
             raise CallbridgeError(f"--person={arguments.person}: nobody of that key is in the config")
     language = arguments.language or (person.language if person else "") or (loaded.language if loaded else "en-US")
-    subjects = _subjects(loaded, group, now)
+    subjects = subjects_of(loaded, group, now)
     if not subjects:
         raise CallbridgeError(f"{arguments.payload}: nothing fires in it, nobody would be called")
-    template = arguments.template or (loaded.policies[_worst(subjects).policy].template if loaded else "call")
+    template = arguments.template or (loaded.policies[worst_of(subjects).policy].template if loaded else "call")
     speaker = Speaker(loaded.templates if loaded else ())
     for fault in speaker.check(template):
         raise CallbridgeError(f"template {template}: {fault}")
@@ -83,41 +83,6 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
         keypress=loaded.acknowledgement.keypress if loaded else False,
         hang_up=loaded.acknowledgement.hang_up if loaded else False,
     )
-
-
-def _subjects(loaded: Config | None, group: Group, now: datetime) -> list[Subject]:
-    """One per policy that calls somebody for the firing alerts; the opening is the first alert's start."""
-    by_policy: dict[str, list[Alert]] = {}
-    for alert in group.alerts:
-        policies = [route.policy for route in _routes(loaded, alert, now)] if loaded else ["call"]
-        for policy in dict.fromkeys(policies):
-            if alert.firing:
-                by_policy.setdefault(policy, []).append(alert)
-    return [
-        Subject(
-            incident="",
-            policy=policy,
-            opened_at=min(min(alert.starts_at for alert in alerts), now),
-            receiver=group.stream.receiver,
-            external_url=group.external_url,
-            group_labels=group.group_labels or common(alert.labels for alert in alerts),
-            alerts=tuple(alerts),
-            truncated=group.truncated,
-        )
-        for policy, alerts in by_policy.items()
-    ]
-
-
-def _worst(subjects: list[Subject]) -> Subject:
-    return min(subjects, key=lambda subject: (subject.rank, subject.opened_at))
-
-
-def _routes(loaded: Config, alert: Alert, now: datetime) -> list[Route]:
-    """The routes by which `alert` would ring somebody's phone at `now`."""
-    taken = match(loaded.route, alert.labels)
-    return [
-        route for route in taken if loaded.policies[route.policy].steps and not muted(route, loaded.time_intervals, now)
-    ]
 
 
 def _aloud(speech: Speech, wav: Path | None) -> None:

@@ -13,6 +13,7 @@ from bridge.config.checks import check_tree
 from bridge.config.faults import Faults
 from bridge.config.schema import File
 from bridge.config.settings import Config
+from bridge.config.showing import shown_file
 from bridge.config.tree import Node, compose
 from bridge.config.wording import place, tell_all
 from bridge.errors import ConfigError, Fault
@@ -54,7 +55,7 @@ def _read(path: Path) -> tuple[Config | None, Faults]:
         return None, faults
     config = build(file, path, int.from_bytes(hashlib.md5(raw, usedforsecurity=False).digest()[:6], "little"))
     _check_reach(config, root, faults)
-    return config, faults
+    return replace(config, shown=shown_file(root.plain)), faults
 
 
 def _bytes(path: Path, faults: Faults) -> bytes | None:

@@ -152,3 +152,5 @@ class Config:
     watchdogs: tuple[Watchdog, ...]
     alertmanagers: tuple[AlertmanagerSettings, ...]
     templates: tuple[Path, ...]
+    # The file as it was read, fit to be shown: secrets are `<secret>`, numbers are not masked.
+    shown: str = field(default="", repr=False)

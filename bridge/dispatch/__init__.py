@@ -89,6 +89,8 @@ class Dispatch:
         self.world = world
         self.inbox = Inbox(database)
         self.work = asyncio.Event()
+        # Set after each commit that changed something: for whoever shows it. Who waits for it clears it.
+        self.changed = asyncio.Event()
         self.hang_ups: list[str] = []
         self.digested = 0
         self._oldest = self._started_at = clock.now()
@@ -371,5 +373,6 @@ class Dispatch:
         effects.apply(self._metrics)
         _say(effects)
         self.hang_ups += effects.hang_up
+        self.changed.set()
         if effects.wake or effects.hang_up:
             self.work.set()

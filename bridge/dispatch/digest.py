@@ -16,6 +16,7 @@ from bridge.alert import Alert, Group, Source, parse_group
 from bridge.call import By, Call, Report
 from bridge.dispatch.ledger import Held, Ledger
 from bridge.dispatch.outcome import apply_report
+from bridge.dispatch.trial import begin_test
 from bridge.dispatch.watchdogs import saw, seen_in
 from bridge.escalation import Acknowledged, Cleared, Escalated, Fired, State, Verdict
 from bridge.gateway import Ignored, Keypress, Reply, read_reports
@@ -34,13 +35,17 @@ TWIN_WINDOW = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a human asked for over the API, the page or the command line; `by` is a person's key or a free name."""
+    """What a human asked for over the API, the page or the command line; `by` is a person's key or a free name.
+
+    `incident` may be empty for a `test_call`, which goes to `person` (a key of people).
+    """
 
     incident: str
     action: str
     by: str
     comment: str = ""
     way: By = By.API
+    person: str = ""
 
 
 _COMMAND = msgspec.json.Decoder(Command)
@@ -65,7 +70,7 @@ def digest(ledger: Ledger, messages: Sequence[Message]) -> None:
             case Door.KEYPRESS:
                 _link(ledger, message)
             case Door.API:
-                _command(ledger, _COMMAND.decode(message.body))
+                _command(ledger, _COMMAND.decode(message.body), message.received_at)
     saw(ledger, seen)
 
 
@@ -209,7 +214,10 @@ def _acknowledge(ledger: Ledger, held: Held, by: By, who: str, note: str) -> Non
         ledger.effects.count("duplicates_suppressed_total", "acknowledgement")
 
 
-def _command(ledger: Ledger, command: Command) -> None:
+def _command(ledger: Ledger, command: Command, asked_at: datetime) -> None:
+    if command.action == "test_call":
+        begin_test(ledger, command.person, command.by, asked_at)
+        return
     for held in ledger.load([command.incident]):
         note = " ".join(part for part in (f"by {command.by}" if command.by else "", command.comment) if part)
         match command.action:
@@ -217,6 +225,8 @@ def _command(ledger: Ledger, command: Command) -> None:
                 _acknowledge(ledger, held, command.way, command.by, note)
             case "escalate":
                 ledger.happen(held, Escalated(command.by), note)
+            case "call_again":
+                ledger.happen(held, Escalated(command.by, again=True), note)
             case "resolve":
                 ledger.happen(held, Cleared(by_hand=True), note)
             case other:

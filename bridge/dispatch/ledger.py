@@ -177,6 +177,10 @@ class Ledger:
         self.effects.count("acknowledgements_total", by.value)
         self.effects.observe("time_to_acknowledge_seconds", (self.now - held.incident.opened_at).total_seconds())
 
+    def new_id(self) -> str:
+        """An id of its own, made now."""
+        return self._ids.new(self.now)
+
     def line(self, entry: journal.Entry) -> None:
         """Add a line to the story."""
         self._lines.append(entry)

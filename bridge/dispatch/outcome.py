@@ -5,12 +5,14 @@ Runs in the database's thread, inside the ledger's transaction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bridge.alert import Alert
 from bridge.call import (
     MOST_MEASURED,
+    TEST,
     By,
     Call,
     CallState,
@@ -22,6 +24,7 @@ from bridge.call import (
     settle,
     taken,
 )
+from bridge.dispatch import trial
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.limits import HeldBack, hold
 from bridge.errors import GatewayError
@@ -71,7 +74,15 @@ def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun |
 
 
 def begin_again(ledger: Ledger, call: Call, snapshots: Policies) -> Begun | None:
-    """Request a call once more, with whatever waits by now; it ends as cancelled when nothing is left to tell."""
+    """Request a call once more, with whatever waits by now; it ends as cancelled when nothing is left to tell.
+
+    A test call is requested as it is; where somebody must be called for real by now, it gives way.
+    """
+    if call.template == TEST:
+        if trial.waited_for(ledger, call.person):
+            finish(ledger, call, Outcome.CANCELLED, "a real call goes before a test")
+            return None
+        return Begun(_saved(ledger, trial.requested(ledger, call)), xml=False)
     pages.claim_pages(ledger.connection, call.person, call.id)
     if not any(state == "calling" for _, _, state in pages.pages_in(ledger.connection, call.id)):
         finish(ledger, call, Outcome.CANCELLED, "not needed any more")
@@ -123,16 +134,21 @@ def _window(ledger: Ledger, speech: Speech) -> tuple[float, float] | tuple[None,
 def speak(ledger: Ledger, call: Call, snapshots: Policies) -> Speech:
     """What the call says: the worst incidents first, as many as fit."""
     told, total = incidents.told_in(ledger.connection, call.id, TOLD_INCIDENTS, snapshots)
-    world, person = ledger.world, ledger.world.people[call.person]
+    return said(ledger, call.person, told, total, ledger.world.link(call.id))
+
+
+def said(ledger: Ledger, person: str, told: Sequence[Stored], total: int, link: str = "") -> Speech:
+    """What `person` (a key of people) hears of these incidents, the worst first, of `total` in all."""
+    world, who = ledger.world, ledger.world.people.get(person)
     return world.speaker.speak(
         template=told[0].incident.policy.template,
-        language=person.language or world.language,
+        language=(who.language if who else "") or world.language,
         timezone=world.timezone,
-        person=person.name,
+        person=who.name if who else "",
         subjects=[_subject(ledger, stored) for stored in told],
         total=total,
         now=ledger.now,
-        acknowledge_url=world.link(call.id),
+        acknowledge_url=link,
         keypress=world.keypress,
         hang_up=world.rules.hang_up,
     )

@@ -177,9 +177,10 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Escalated:
-    """Somebody asked for the next step now."""
+    """Somebody asked for the next step now; `again`: for the present one once more."""
 
     who: str
+    again: bool = False
 
 
 Event = Fired | Cleared | Due | PageEnded | Acknowledged | Escalated

@@ -80,7 +80,8 @@ def _triggered(incident: Incident, event: Event, roster: Roster, now: datetime) 
         case Acknowledged():
             return _acknowledge(incident, event.who, now, Verdict.ACKNOWLEDGED)
         case Escalated():
-            return _next_step(incident, roster, now, who=event.who)
+            step = _same_step if event.again else _next_step
+            return step(incident, roster, now, who=event.who)
         case never:  # pragma: no cover - the types leave nothing here
             assert_never(never)
 
@@ -98,7 +99,7 @@ def _acknowledged(incident: Incident, event: Event, roster: Roster, now: datetim
         case Acknowledged():
             return _acknowledge(incident, event.who, now, Verdict.EXTENDED)
         case Escalated():
-            return _ring_again(incident, roster, now, from_next=True, who=event.who)
+            return _ring_again(incident, roster, now, ahead=0 if event.again else 1, who=event.who)
         case never:  # pragma: no cover - the types leave nothing here
             assert_never(never)
 
@@ -196,14 +197,21 @@ def _next_step(incident: Incident, roster: Roster, now: datetime, *, who: str | 
     return _go(incident, round_, step, roster, now, Verdict.NEXT_STEP, who=who or "")
 
 
+def _same_step(incident: Incident, roster: Roster, now: datetime, *, who: str) -> Decision:
+    """The present step from its beginning: `who` wants those called again who were called before."""
+    if not incident.policy.steps:
+        return _ignore(incident)
+    return _go(incident, incident.round, incident.step, roster, now, Verdict.RANG_AGAIN, who=who)
+
+
 def _ring_again(
-    incident: Incident, roster: Roster, now: datetime, *, from_next: bool = False, who: str = ""
+    incident: Incident, roster: Roster, now: datetime, *, ahead: int | None = None, who: str = ""
 ) -> Decision:
-    """Start the chain again; `from_next`: at the step after the present one, for it was handed on by hand."""
+    """Start the chain again; `ahead`: so many steps after the present one, for a human wants it so; None: the first."""
     if not incident.policy.steps:
         return _ignore(incident)
     fresh = replace(incident, state=State.TRIGGERED, acknowledged_by=None, acknowledged_at=None)
-    step = (incident.step + 1) % len(incident.policy.steps) if from_next else 0
+    step = 0 if ahead is None else (incident.step + ahead) % len(incident.policy.steps)
     return _go(fresh, 1, step, roster, now, Verdict.RANG_AGAIN, who=who)
 
 

@@ -5,10 +5,12 @@ The same pure functions as the server's, driven from one due thing to the next i
 answers    who behaves how           telephone  what is assumed of telephones, and of prices
 play       the loop: worker, lines   books      incidents and pages
 told       what comes out of it      why        the reasons in plain sentences
+subjects   what one call would tell of a notification
 """
 
 from bridge.rehearsal.answers import Answers, AnswersError, make_answers, parse_answers
 from bridge.rehearsal.play import MOST_CALLS, Scene, rehearse, scene_of
+from bridge.rehearsal.subjects import subjects_of, worst_of
 from bridge.rehearsal.telephone import ASSUMED, PRICE_PER_MINUTE, Manner
 from bridge.rehearsal.told import Ending, Happening, Rehearsal, Told
 from bridge.rehearsal.why import length
@@ -30,4 +32,6 @@ __all__ = [
     "parse_answers",
     "rehearse",
     "scene_of",
+    "subjects_of",
+    "worst_of",
 ]

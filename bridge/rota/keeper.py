@@ -295,3 +295,4 @@ class Rota:
         self.schedules = in_force(self._config, self._calendars, self._overrides)
         roster = Roster(self._config.people, self.schedules)
         self._dispatch.world = replace(self._dispatch.world, roster=roster)
+        self._dispatch.changed.set()

@@ -20,6 +20,7 @@ from bridge.dispatch import Command
 from bridge.errors import StoreUnavailable
 from bridge.escalation import State
 from bridge.logs import mask
+from bridge.origin import for_another_site
 from bridge.server.doors import DOORS, Doors
 from bridge.server.openapi import document
 from bridge.store.ids import ALPHABET
@@ -62,7 +63,7 @@ def safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Request
     """The answer as JSON; what it raises as JSON with its code."""
 
     async def safe(request: web.Request) -> web.Response:
-        if _from_elsewhere(request):
+        if for_another_site(request.method, request.headers):
             return _json({"code": 403, "message": "a page of another site may not act here"}, 403)
         try:
             return _json(await answer(request, request.app[DOORS]))
@@ -76,13 +77,6 @@ def safely(answer: Callable[[web.Request, Doors], Any]) -> Callable[[web.Request
             return _json({"code": 202, "message": "it is kept, and will be done as soon as possible"}, 202)
 
     return safe
-
-
-def _from_elsewhere(request: web.Request) -> bool:
-    """Whether a browser was made to act here by another site's page: it sends our credentials along by itself."""
-    if request.method in ("GET", "HEAD"):
-        return False
-    return request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")
 
 
 def _json(body: object, code: int = 200) -> web.Response:

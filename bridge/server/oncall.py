@@ -14,6 +14,7 @@ from aiohttp import web
 from bridge.alert import parse_time
 from bridge.errors import StoreUnavailable
 from bridge.logs import fields
+from bridge.rota import WrongOverride, asked_override, there_is_none
 from bridge.schedule import CalendarError, Override, Schedule, Shift, ical_of, on_call, present, shifts
 from bridge.schedule.calendars import plain
 from bridge.server.api import BadRequest, NotFound, paging, safely
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_SPAN = timedelta(days=420)
 USUAL_SPAN = timedelta(days=28)
-LONGEST_OVERRIDE = timedelta(days=366)
 CALENDAR_BEHIND, CALENDAR_AHEAD = timedelta(days=30), timedelta(days=90)
 # Far enough from the ends of the calendar for everything that is reckoned from there.
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
@@ -154,18 +154,12 @@ async def override(request: web.Request, doors: Doors) -> object:
 
 
 def _checked(asked: _Asked, doors: Doors) -> Override:
-    if asked.schedule not in doors.config.schedules:
-        raise BadRequest(f"schedule: {_none(asked.schedule, doors.config.schedules)}")
-    if asked.person not in doors.config.people:
-        raise BadRequest(f"person: {_none(asked.person, doors.config.people)}")
-    starts, ends = _read_time("from", asked.from_), _read_time("until", asked.until)
-    if starts >= ends:
-        raise BadRequest("until: write a time after `from`")
-    if ends - starts > LONGEST_OVERRIDE:
-        raise BadRequest("until: an override lasts a year at most; write a nearer time, or change the config")
-    if ends <= doors.clock.now():
-        raise BadRequest("until: that is over already; write a time to come")
-    return Override(asked.person, starts, ends, author=plain(asked.by) or "api")
+    starts, ends, now = _read_time("from", asked.from_), _read_time("until", asked.until), doors.clock.now()
+    author = plain(asked.by) or "api"
+    try:
+        return asked_override(doors.config, asked.schedule, asked.person, starts, ends, author, now)
+    except WrongOverride as error:
+        raise BadRequest(str(error)) from None
 
 
 async def take_back(request: web.Request, doors: Doors) -> object:
@@ -238,12 +232,7 @@ def _working(doors: Doors) -> None:
 
 def _known(doors: Doors, name: str) -> None:
     if name not in doors.rota.schedules:
-        raise NotFound(_none(name, doors.rota.schedules))
-
-
-def _none(name: str, names: Iterable[str]) -> str:
-    some = ", ".join(list(names)[:20])
-    return f"there is no {plain(name)[:40]!r}; there is {some or 'none at all'}"
+        raise NotFound(there_is_none(name, doors.rota.schedules))
 
 
 def _time(request: web.Request, name: str) -> datetime | None:
