@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bridge.config import Rate, Secret, check, json_schema, load
-from bridge.config.__main__ import TARGET, written
+from bridge.config import Rate, Secret, check, json_schema, load, reference
+from bridge.config.__main__ import REFERENCE, TARGET, written
 from bridge.config.not_yet import NOT_YET
+from bridge.config.reference import DEFAULT, places
 from bridge.escalation import Step
 from bridge.route import match
 from bridge.schedule import Override, Period
@@ -139,3 +140,35 @@ def test_schema_of_editors_is_current() -> None:
     """The committed JSON Schema is what the code says; else run `python -m bridge.config`."""
     assert TARGET.read_text(encoding="utf-8") == written()
     assert json.loads(written())["additionalProperties"] is False
+
+
+def test_reference_is_current() -> None:
+    """docs/configuration.md is what the schema says; else run `python -m bridge.config`."""
+    assert REFERENCE.read_text(encoding="utf-8") == reference()
+
+
+def test_reference_tells_every_key() -> None:
+    """Every key of the schema stands in the reference, in a section of its own path, and says what it means."""
+    found = list(places(json_schema()))
+    told = {f"{place.where}.{key.name}": key for place in found for key in place.keys}
+
+    assert [key for key, one in told.items() if not one.meaning] == []
+    assert len({place.where for place in found}) == len(found)
+    assert {".gateway", "gateway.ring_time", "policies.NAME.steps[].call", "route.routes"} <= set(told)
+    assert told["gateway.ring_time"].kind == "duration"
+    assert told["gateway.ring_time"].default == "30s"
+    assert told["gateway.api_key_file"].needed
+
+
+def test_defaults_are_told_as_they_are() -> None:
+    """Where a key's docstring names a default of its own, it is the one that the program takes."""
+    schema = json_schema()
+    properties = [one for section in schema["$defs"].values() for one in section["properties"].values()]
+    told = [
+        (match[1], str(one["default"]))
+        for one in properties
+        if (match := DEFAULT.search(one.get("description", ""))) and one.get("default") is not None
+    ]
+
+    assert len(told) > 10
+    assert [pair for pair in told if pair[0] != pair[1]] == []

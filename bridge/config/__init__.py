@@ -4,13 +4,14 @@ tree      YAML text → nodes with line and column      reading   load() and che
 schema    what may stand where (pydantic)             words     the kinds of scalar   scalars  how each is read
 checks    what hangs together    files, numbers       not_yet   what this version does not act upon
 wording   findings in an operator's words             build     shape → settings, the frozen Config
+reference what the schema says, for editors and readers
 """
 
 from __future__ import annotations
 
 from bridge.call import Rate
 from bridge.config.reading import check, load
-from bridge.config.schema import json_schema
+from bridge.config.reference import json_schema, reference
 from bridge.config.settings import (
     Acknowledgement,
     AlertmanagerSettings,
@@ -39,4 +40,5 @@ __all__ = [
     "json_schema",
     "load",
     "redacted",
+    "reference",
 ]

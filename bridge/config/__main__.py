@@ -1,13 +1,15 @@
-"""`python -m bridge.config`: write docs/config.schema.json anew."""
+"""`python -m bridge.config`: write docs/config.schema.json and docs/configuration.md anew."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from bridge.config import json_schema
+from bridge.config import json_schema, reference
 
-TARGET = Path(__file__).parent.parent.parent / "docs" / "config.schema.json"
+DOCS = Path(__file__).parent.parent.parent / "docs"
+TARGET = DOCS / "config.schema.json"
+REFERENCE = DOCS / "configuration.md"
 
 
 def written() -> str:
@@ -17,3 +19,4 @@ def written() -> str:
 
 if __name__ == "__main__":
     TARGET.write_text(written(), encoding="utf-8")
+    REFERENCE.write_text(reference(), encoding="utf-8")

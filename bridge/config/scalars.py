@@ -59,6 +59,16 @@ def duration(text: str) -> timedelta:
     return timedelta(milliseconds=total)
 
 
+def brief(span: timedelta) -> str:
+    """A duration as Prometheus writes it, in days at most: `3h38m`, `90d`, `0s`."""
+    rest = span // timedelta(milliseconds=1)
+    written = ""
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, rest = divmod(rest, MILLISECONDS[unit])
+        written += f"{count}{unit}" if count else ""
+    return written or "0s"
+
+
 def _why_no_duration(text: str) -> str:
     if re.fullmatch(r"[0-9]+", text):
         return f" (a unit is missing: {text}s? {text}m?)"

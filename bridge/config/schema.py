@@ -181,6 +181,7 @@ class Override(Section):
     """One person instead of everybody else, for a time."""
 
     person: Any_
+    """The key of whoever is on call then."""
     from_: LocalTime = Field(alias="from")
     """The beginning, in the schedule's time zone."""
     until: LocalTime
@@ -197,7 +198,9 @@ class Ical(Section):
     """A calendar whose events name the people on call."""
 
     file: FilePath | None = None
+    """A file of iCalendar; write this or url."""
     url: CalendarAddress | None = None
+    """Where a server has it, such as https://calendar.example/basic.ics."""
     refresh: Refresh = timedelta(minutes=15)
     """How often it is read again (default 15m)."""
 
@@ -279,19 +282,23 @@ class Route(Section):
     active_time_intervals: list[Any_] = Field(default_factory=list)
     """Somebody is called only while any of these is; empty: always."""
     routes: list[Route] = Field(default_factory=list)
+    """The branches below, in their order; the first that matches takes the alert."""
 
 
 class TimeRange(Section):
     """From start_time up to end_time."""
 
     start_time: Any_
+    """The first minute, such as 09:00."""
     end_time: Any_
+    """The minute that is no longer in it, up to 24:00; not over midnight: write two."""
 
 
 class TimeSpec(Section):
     """Whatever is given must hold, all of it at once."""
 
     times: list[TimeRange] | None = None
+    """Any of these spans of the day."""
     weekdays: list[Any_] | None = None
     """monday:friday, sunday"""
     days_of_month: list[Any_] | None = None
@@ -308,7 +315,9 @@ class NamedInterval(Section):
     """A named time interval: any of its specifications."""
 
     name: Name
+    """What routes and rotations call it."""
     time_intervals: list[TimeSpec] = Field(default_factory=list)
+    """Any of these; within one, everything given must hold."""
 
 
 class Limits(Section):
@@ -326,16 +335,20 @@ class Watchdog(Section):
     """An alert that must keep coming."""
 
     name: Name
+    """What its incident and its metric call it."""
     matchers: Annotated[list[Any_], Field(min_length=1)]
+    """Which alert it is: all of them must match."""
     every: Positive
     """No such alert for that long: an incident of its own."""
     policy: Any_
+    """Who is called then."""
 
 
 class Alertmanager(Section):
     """An Alertmanager whose API may be asked."""
 
     url: Address
+    """Its address, without /api/v2."""
     silence_on_acknowledge: Duration = timedelta(0)
     """How long a silence is set for when somebody acknowledges; 0 (default): none."""
 
@@ -358,9 +371,3 @@ class File(Section):
     alertmanagers: list[Alertmanager] = Field(default_factory=list)
     templates: list[FilePath] = Field(default_factory=list)
     """Folders; the first that has the template wins, the shipped ones come last."""
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the file, for editors: docs/config.schema.json."""
-    schema = File.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "callbridge"}

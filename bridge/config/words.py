@@ -83,7 +83,7 @@ def _text(read: Callable[[str], T], expected: str, **extra: object) -> tuple[Bef
 
 _NAME, _NAME_JSON = _text(scalars.name, "a name")
 _TARGET, _TARGET_JSON = _text(scalars.target_name, "a name")
-_PATH, _PATH_JSON = _text(scalars.text_of, "a file's path")
+_PATH, _PATH_JSON = _text(scalars.text_of, "a file's path", format="path")
 _ANY, _ANY_JSON = _text(str, "text")
 _SOME, _SOME_JSON = _text(scalars.text_of, "text")
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bridge.config.scalars import brief
 from bridge.doctor.finding import Findings
 from bridge.doctor.reach import Tree
 from bridge.doctor.reading import Branch
-from bridge.doctor.timing import brief, repeat
+from bridge.doctor.timing import repeat
 from bridge.doctor.witness import written
 from bridge.route import Matcher, Route, match
 

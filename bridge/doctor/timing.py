@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bridge.config.scalars import brief
 from bridge.doctor.finding import Findings, Level
 from bridge.doctor.reading import EACH_ALERT, Branch
 from bridge.doctor.spot import Spot
@@ -18,7 +19,6 @@ LONGEST_GROUP_INTERVAL = timedelta(minutes=15)
 # So long nobody may be called before it is worth a hint, and before it is late.
 SHORT_SILENCE = timedelta(minutes=10)
 LONG_SILENCE = timedelta(hours=1)
-UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +168,3 @@ def _advised(chain: timedelta) -> str:
     """The chain's time in whole steps of five minutes."""
     step = timedelta(minutes=5)
     return brief(max(-(-chain // step), 1) * step)
-
-
-def brief(span: timedelta) -> str:
-    """A duration as Prometheus writes it: `3h38m`."""
-    rest = span // timedelta(milliseconds=1)
-    written = ""
-    for unit, size in UNITS:
-        count, rest = divmod(rest, size)
-        written += f"{count}{unit}" if count else ""
-    return written or "0s"
