@@ -1,0 +1,57 @@
+"""The documents hang together: each can be found, and each link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.serving import ROOT
+
+DOCS = ROOT / "docs"
+INDEX = DOCS / "README.md"
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+
+
+def prose(page: Path) -> str:
+    """The page without its code, in which brackets mean something else."""
+    return re.sub(r"(?ms)^ *```.*?^ *```|`[^`\n]*`", "", page.read_text(encoding="utf-8"))
+
+
+def links(page: Path) -> list[str]:
+    """Where the page points to within the project."""
+    found = [first or second for first, second in LINK.findall(prose(page))]
+    return [link for link in found if not re.match(r"[a-z]+:", link)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which the headings of a page are pointed at, as GitHub makes them."""
+    text = re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"(?m)^#+ +(.+?) *$", text)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page leads to a file that is there, and to a heading that it has."""
+    lost = []
+    for link in links(page):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            lost.append(link)
+
+    assert lost == []
+
+
+def test_every_document_is_in_the_table_of_contents() -> None:
+    """docs/README.md leads to every document beside it, or to the folder that it lies in."""
+    linked = {(DOCS / link.partition("#")[0]).resolve() for link in links(INDEX)}
+    wanted = [page for page in DOCS.rglob("*") if page.is_file() and page != INDEX]
+
+    unlinked = [str(page.relative_to(DOCS)) for page in wanted if not linked & {page, *page.parents}]
+
+    assert unlinked == []
+    assert DOCS not in linked
