@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from bridge import config
 from bridge.cli.serving import DEFAULT_ADDRESS
+from bridge.config.scalars import brief
 from bridge.doctor import Finding, Level, Surroundings, Where, examine, surroundings
 from bridge.doctor.address import DOOR
-from bridge.doctor.timing import brief, longest
+from bridge.doctor.timing import longest
 from bridge.doctor.webhooks import go_seconds
 from bridge.doctor.witness import alternatives, contradiction, example
 from bridge.escalation import Policy, Step
