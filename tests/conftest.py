@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+from tests import postgres, storing
 
 # No deadline: how long one example takes says more of the machine than of the code. Where a change is judged, the same
 # examples every time: a failure there is the change's, and it can be repeated.
 settings.register_profile("house", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "house")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    """A PostgreSQL, started when the first test asks for it."""
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """One test after the other on both databases: `storing.in_memory` and `storing.a_database` are of this kind."""
+    if request.param == "sqlite":
+        yield "sqlite"
+        return
+    with storing.on_postgresql(request.getfixturevalue("postgresql")):
+        yield "postgresql"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A plain function that works on PostgreSQL runs where its statements can wait for the server."""
+    return storing.run_where_it_can_wait(pyfuncitem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,16 @@ def require(command: str, package: str, *other_names: str) -> str:
     Where it is missing the test is skipped with one line that says what to install (`package`, by its Debian name);
     under `CI=true` it fails, for there a skip would be a check that nobody ran.
     """
-    found = next((path for name in (command, *other_names) if (path := shutil.which(name))), None)
+    found = next((path for name in (command, *other_names) if (path := shutil.which(name, path=_places()))), None)
     if found is not None:
         return found
     advice = f"{command} is missing: apt-get install {package}"
     if os.environ.get("CI") == "true":
         pytest.fail(advice, pytrace=False)
     pytest.skip(advice)
+
+
+def _places() -> str:
+    """The search path, and where Debian keeps the programs of PostgreSQL: the newest version first."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, versions)])

@@ -34,7 +34,7 @@ from tests.serving import (
 from tests.stories.night import ALICE, alert, body
 
 EXAMPLE = ROOT / "config.example.yaml"
-COMMANDS = ("serve", "check-config", "routes", "oncall", "render", "call", "incidents", "simulator", "demo")
+COMMANDS = ("serve", "check-config", "routes", "oncall", "render", "call", "incidents", "db", "simulator", "demo")
 
 ROUTES = """
 gateway: {api_key_file: key}

@@ -17,6 +17,7 @@ from bridge.database import Database
 from bridge.database.schema import NEWEST, upgrade
 from bridge.database.tables import metadata
 from bridge.errors import CallbridgeError
+from tests.storing import in_memory
 
 LOADED = """
 import asyncio, sys
@@ -37,10 +38,22 @@ def url(tmp_path: Path) -> str:
 
 @contextmanager
 def empty() -> Iterator[Connection]:
+    with in_memory() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("CREATE SCHEMA fresh"))
+            connection.execute(text("SET LOCAL search_path = fresh"))
+            yield connection
+            return
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
         yield connection
     engine.dispose()
+
+
+INDEXES = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'fresh'",
+}
 
 
 def described(connection: Connection) -> dict[str, object]:
@@ -50,7 +63,7 @@ def described(connection: Connection) -> dict[str, object]:
     for table in inspector.get_table_names():
         columns = [{**column, "type": str(column["type"])} for column in inspector.get_columns(table)]
         found[table] = (columns, inspector.get_pk_constraint(table))
-    for name, words in connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")):
+    for name, words in connection.execute(text(INDEXES[connection.dialect.name])):
         found[f"{name}: words"] = sorted(words.replace(",", " ").replace("(", " ( ").replace(")", " ) ").split())
     return {name: what for name, what in found.items() if not name.startswith(("alembic_version", "sqlite_sequence"))}
 
@@ -67,11 +80,13 @@ def fresh(wanted: MetaData) -> dict[str, object]:
         return described(connection)
 
 
+@pytest.mark.usefixtures("kind")
 def test_migrations_make_the_schema_of_the_tables() -> None:
     """A database that went through the migrations is the same as one that is made anew from the tables."""
     assert migrated() == fresh(metadata)
 
 
+@pytest.mark.usefixtures("kind")
 def test_alembic_sees_no_difference() -> None:
     """Nothing is left that Alembic would write into another migration."""
     with empty() as connection:
@@ -88,11 +103,13 @@ def _other_condition(copy: MetaData) -> None:
     table = copy.tables["incidents"]
     table.indexes.remove(next(one for one in table.indexes if one.name == "incidents_open"))
     columns = (table.c.stream, table.c.policy)
-    Index("incidents_open", *columns, unique=True, sqlite_where=table.c.closed_at.is_not(None))
+    closed = table.c.closed_at.is_not(None)
+    Index("incidents_open", *columns, unique=True, sqlite_where=closed, postgresql_where=closed)
 
 
 def _other_storage(copy: MetaData) -> None:
     copy.tables["pages"].dialect_options["sqlite"]["with_rowid"] = True
+    copy.tables["pages"].c.id.type = Text()  # by the locale's order
 
 
 def _nullable(copy: MetaData) -> None:
@@ -103,6 +120,7 @@ def _another_column(copy: MetaData) -> None:
     copy.tables["journal"].append_column(Column("mood", Text))
 
 
+@pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("change", [_without_index, _other_condition, _other_storage, _nullable, _another_column])
 def test_a_difference_would_be_seen(change: Callable[[MetaData], None]) -> None:
     """The comparison above fails as soon as the tables say anything else than the migrations."""

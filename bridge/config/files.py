@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge.config.faults import Faults
-from bridge.config.not_yet import blocked
 from bridge.config.scalars import shown
 from bridge.config.settings import Secret
 from bridge.config.tree import Node, select
@@ -83,12 +82,9 @@ def _check_database(root: Node, folder: Path, faults: Faults) -> None:
             if not node.text or faults.below(place):
                 continue
             try:
-                url = database_url(folder, node.text if where == "storage.url" else None, node.text)
+                database_url(folder, node.text if where == "storage.url" else None, node.text)
             except ValueError as error:
                 faults.tell(node.line, node.column, place, str(error))
-                continue
-            if what := blocked("storage.url", url):
-                faults.tell(node.line, node.column, place, what)
 
 
 def database_url(folder: Path, url: str | None, url_file: str | None) -> str:

@@ -10,21 +10,13 @@ from bridge.config.tree import Node, select
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """A place of the file; `words`: only where its text begins with one of these; `fault`: with these no start."""
+    """A place of the file, and what of it this version leaves undone."""
 
     where: str
     what: str
-    words: tuple[str, ...] = ()
-    fault: bool = False
 
 
 NOT_YET = (
-    NotYet(
-        "storage.url",
-        "this version keeps its incidents in SQLite only; write sqlite:///callbridge.db",
-        ("postgresql:", "postgres:"),
-        fault=True,
-    ),
     NotYet("alertmanagers", "this version does not ask Alertmanager yet; nothing is re-checked or silenced there"),
 )
 
@@ -33,14 +25,8 @@ def check_not_yet(root: Node, faults: Faults) -> None:
     """Tell of every place of NOT_YET that the file uses."""
     for row in NOT_YET:
         for where, node in select(root, row.where):
-            if _used(node) and not faults.below(where) and (not row.words or (node.text or "").startswith(row.words)):
-                faults.tell(node.line, node.column, where, row.what, warning=not row.fault)
-
-
-def blocked(where: str, text: str) -> str:
-    """Why `text`, read from elsewhere, cannot stand for `where` in this version; "" if it can."""
-    rows = (row for row in NOT_YET if row.where == where and row.fault)
-    return next((row.what for row in rows if text.startswith(row.words)), "")
+            if _used(node) and not faults.below(where):
+                faults.tell(node.line, node.column, where, row.what, warning=True)
 
 
 def _used(node: Node) -> bool:

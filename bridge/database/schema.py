@@ -6,35 +6,46 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from bridge.database.speaking import alone
+from bridge.errors import CallbridgeError
+
 NEWEST = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema of the connected database to `NEWEST`, inside the caller's transaction.
+def upgrade(connection: Connection) -> str | None:
+    """Bring the schema of the connected database to `NEWEST`, inside the caller's transaction; returns what it was.
 
     Raises CallbridgeError for a database that a newer callbridge has written.
     """
+    alone(connection, "schema")
     present = revision(connection)
     if present == NEWEST:
-        return
+        return present
     # Alembic costs a fifth of a second to load; a database that is up to date does not need it.
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    from bridge.errors import CallbridgeError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if present is not None and present not in known:
-        raise CallbridgeError(
-            f"storage.url: this database has schema {present}, made by a newer callbridge; this one knows up to "
-            f"{NEWEST}: install the newer version again, or restore a backup made before"
-        )
+    if present is not None and newer(present):
+        raise CallbridgeError(too_new(present))
     command.upgrade(config, NEWEST)
+    return present
+
+
+def newer(present: str) -> bool:
+    """Whether the revision `present` was made by a later version: they are numbered."""
+    return present > NEWEST
+
+
+def too_new(present: str) -> str:
+    """What is said of a database that a newer version has written."""
+    return (
+        f"storage.url: this database has schema {present}, made by a newer callbridge; this one knows up to "
+        f"{NEWEST}: install the newer version again, or restore a backup made before"
+    )
 
 
 def revision(connection: Connection) -> str | None:

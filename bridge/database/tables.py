@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import sqlalchemy
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Table,
-    Text,
     TypeDecorator,
     literal_column,
 )
@@ -46,6 +46,9 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
+
+# Compared byte by byte, whatever the database's locale: ids are in order of time, and pages lie by their incident.
+Text = sqlalchemy.Text().with_variant(sqlalchemy.Text(collation="C"), "postgresql")
 
 # SQLite numbers rows by itself only for a column that is exactly INTEGER.
 Serial = BigInteger().with_variant(Integer, "sqlite")

@@ -18,8 +18,9 @@ import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from bridge.clock import Clock, wait_any
-from bridge.database import Database
-from bridge.database.many import Row, insert_many, update_many
+from bridge.database import Database, Lane
+from bridge.database.many import Row, insert_numbered, update_many
+from bridge.database.speaking import alone
 from bridge.database.tables import inbox, microseconds
 from bridge.errors import StoreUnavailable
 
@@ -33,10 +34,9 @@ PACK_FROM = 4096
 RETRY_STEPS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
 # How much of what waits is read at once: 500 bodies can be anything from one megabyte to thousands.
 READ_BYTES = 16 * 1024 * 1024
+READ_FIRST = 2
 
 _NAMES = ("door", "received_at", "meta", "packed", "failures", "body")
-
-LAST_SEQ = select(func.max(inbox.c.seq))
 
 
 class Door(StrEnum):
@@ -68,13 +68,13 @@ class Inbox:
         self._database = database
         self._messages: list[tuple[Message, str]] = []
         self._bytes = 0
-        self._committed: asyncio.Future[int] | None = None
+        self._committed: asyncio.Future[list[int]] | None = None
         self._wake = asyncio.Event()
         self._turn = asyncio.Event()
         self._shut = False
 
     async def put(self, message: Message) -> int:
-        """Keep `message`; returns, once it is durable, a number that is at least its own.
+        """Keep `message`; returns its number once it is durable.
 
         Raises StoreUnavailable when it could not be kept.
         """
@@ -85,12 +85,12 @@ class Inbox:
         meta = _meta(message)
         if self._committed is None:
             self._committed = asyncio.get_running_loop().create_future()
-        committed = self._committed
+        committed, place = self._committed, len(self._messages)
         self._messages.append((message, meta))
         self._bytes += len(message.body)
         self._wake.set()
         # One future serves the whole batch: a sender who hangs up must not cancel it for the others.
-        return await asyncio.shield(committed)
+        return (await asyncio.shield(committed))[place]
 
     async def run(self, stop: asyncio.Event, clock: Clock) -> None:
         """Commit what waits, batch after batch, until `stop`; what waits then is still committed."""
@@ -125,18 +125,18 @@ class Inbox:
         self._messages, self._committed, self._bytes = [], None, 0
         assert committed is not None, "messages never wait without a future"
         try:
-            last = await self._database.write(lambda connection: _put(connection, messages))
+            numbers = await self._database.write(lambda connection: _put(connection, messages), Lane.DOOR)
         except BaseException as error:
             _fail(committed, error)
             if not isinstance(error, Exception):
                 raise
         else:
-            committed.set_result(last)
+            committed.set_result(numbers)
         finally:
             self._turned()
 
 
-def _fail(committed: asyncio.Future[int], error: BaseException) -> None:
+def _fail(committed: asyncio.Future[list[int]], error: BaseException) -> None:
     if not isinstance(error, StoreUnavailable):
         error = StoreUnavailable(f"{type(error).__name__}: {error}")
     committed.set_exception(error)
@@ -159,31 +159,44 @@ def _row(message: Message, meta: str) -> Row:
     return message.door.value, microseconds(message.received_at), meta, packed, 0, body
 
 
-def _put(connection: Connection, messages: Sequence[tuple[Message, str]]) -> int:
+def _put(connection: Connection, messages: Sequence[tuple[Message, str]]) -> list[int]:
     # Packed here rather than in `put`: this is the database's thread, and it holds nobody up.
-    insert_many(connection, inbox, _NAMES, [_row(message, meta) for message, meta in messages])
-    return int(connection.execute(LAST_SEQ).scalar_one())
+    rows = [_row(message, meta) for message, meta in messages]
+    # Numbers are given and committed in one order over all processes: what is digested is never older than what was.
+    alone(connection, "numbering the inbox")
+    return insert_numbered(connection, inbox, _NAMES, "seq", rows)
 
 
-def waiting(connection: Connection, now: datetime, limit: int) -> list[Message]:
+def waiting(connection: Connection, now: datetime, limit: int, *, claim: bool = False) -> list[Message]:
     """The oldest messages that nobody has digested yet and whose time to be tried (again) has come.
 
-    At most `limit` of them, and no further one once their bodies come to READ_BYTES.
+    At most `limit` of them, and no further one once their bodies come to READ_BYTES. `claim`: they are nobody else's
+    until the transaction ends, and those that another transaction has claimed are left out.
     """
     query = (
-        select(inbox)
+        select(inbox.c.seq)
         .where(inbox.c.digested_at.is_(None), or_(inbox.c.retry_at.is_(None), inbox.c.retry_at <= now))
         .order_by(inbox.c.seq)
         .limit(limit)
     )
+    if claim:
+        query = query.with_for_update(skip_locked=True)
+    return _read(connection, list(connection.execute(query).scalars()))
+
+
+def _read(connection: Connection, seqs: Sequence[int]) -> list[Message]:
+    """The messages with these numbers, as far as their weight allows: a few at first, then as many as will fit."""
     found: list[Message] = []
-    size = 0
-    with connection.execute(query) as rows:
-        for row in rows:
-            found.append(_message(row))
-            size += len(found[-1].body)
+    size, some = 0, READ_FIRST
+    while len(found) < len(seqs) and size < READ_BYTES:
+        wanted = seqs[len(found) : len(found) + some]
+        rows = connection.execute(select(inbox).where(inbox.c.seq.in_(wanted)).order_by(inbox.c.seq))
+        for message in map(_message, rows):
+            found.append(message)
+            size += len(message.body)
             if size >= READ_BYTES:
-                break
+                return found
+        some = min(2 * len(found), max((READ_BYTES - size) * len(found) // max(size, 1), 1))
     return found
 
 

@@ -13,6 +13,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Make every table and index."""
@@ -36,15 +38,15 @@ def upgrade() -> None:
 def _alerts() -> None:
     op.create_table(
         "alerts",
-        sa.Column("incident", sa.Text(), nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("incident", TEXT, nullable=False),
+        sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("firing", sa.Boolean(), nullable=False),
         sa.Column("rank", sa.SmallInteger(), nullable=False),
-        sa.Column("labels", sa.Text(), nullable=False),
-        sa.Column("annotations", sa.Text(), nullable=False),
+        sa.Column("labels", TEXT, nullable=False),
+        sa.Column("annotations", TEXT, nullable=False),
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
-        sa.Column("generator_url", sa.Text(), nullable=False),
+        sa.Column("generator_url", TEXT, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("incident", "fingerprint"),
     )
@@ -53,7 +55,7 @@ def _alerts() -> None:
 def _calendars() -> None:
     op.create_table(
         "calendars",
-        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("schedule", TEXT, nullable=False),
         sa.Column("fetched_at", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("schedule"),
@@ -63,16 +65,16 @@ def _calendars() -> None:
 def _calls() -> None:
     op.create_table(
         "calls",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("gateway_id", sa.Text(), nullable=True),
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("number", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("outcome", sa.Text(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("language", sa.Text(), nullable=False),
-        sa.Column("template", sa.Text(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("gateway_id", TEXT, nullable=True),
+        sa.Column("person", TEXT, nullable=False),
+        sa.Column("number", TEXT, nullable=False),
+        sa.Column("state", TEXT, nullable=False),
+        sa.Column("outcome", TEXT, nullable=True),
+        sa.Column("reason", TEXT, nullable=False),
+        sa.Column("language", TEXT, nullable=False),
+        sa.Column("template", TEXT, nullable=False),
+        sa.Column("text", TEXT, nullable=False),
         sa.Column("speech_seconds", sa.Float(), nullable=False),
         sa.Column("window_from", sa.Float(), nullable=True),
         sa.Column("window_until", sa.Float(), nullable=True),
@@ -124,13 +126,13 @@ def _inbox() -> None:
     op.create_table(
         "inbox",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("door", sa.Text(), nullable=False),
+        sa.Column("door", TEXT, nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("meta", sa.Text(), nullable=False),
+        sa.Column("meta", TEXT, nullable=False),
         sa.Column("packed", sa.Boolean(), nullable=False),
         sa.Column("digested_at", sa.BigInteger(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("error", TEXT, nullable=True),
         sa.Column("retry_at", sa.BigInteger(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
@@ -149,27 +151,27 @@ def _inbox() -> None:
 def _incidents() -> None:
     op.create_table(
         "incidents",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("stream", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("receiver", sa.Text(), nullable=False),
-        sa.Column("group_key", sa.Text(), nullable=False),
-        sa.Column("policy", sa.Text(), nullable=False),
-        sa.Column("policy_hash", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("stream", TEXT, nullable=False),
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("receiver", TEXT, nullable=False),
+        sa.Column("group_key", TEXT, nullable=False),
+        sa.Column("policy", TEXT, nullable=False),
+        sa.Column("policy_hash", TEXT, nullable=False),
         sa.Column("opened_at", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("rank", sa.SmallInteger(), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),
-        sa.Column("targets", sa.Text(), nullable=False),
+        sa.Column("targets", TEXT, nullable=False),
         sa.Column("news_at", sa.BigInteger(), nullable=False),
         sa.Column("step_ends_at", sa.BigInteger(), nullable=True),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
-        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("acknowledged_by", TEXT, nullable=True),
         sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
-        sa.Column("group_labels", sa.Text(), nullable=False),
-        sa.Column("external_url", sa.Text(), nullable=False),
+        sa.Column("group_labels", TEXT, nullable=False),
+        sa.Column("external_url", TEXT, nullable=False),
         sa.Column("truncated", sa.Integer(), nullable=False),
         sa.Column("serial", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -206,15 +208,15 @@ def _journal() -> None:
     op.create_table(
         "journal",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("incident", sa.Text(), nullable=True),
-        sa.Column("call", sa.Text(), nullable=True),
+        sa.Column("incident", TEXT, nullable=True),
+        sa.Column("call", TEXT, nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("word", sa.Text(), nullable=False),
-        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("word", TEXT, nullable=False),
+        sa.Column("who", TEXT, nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("note", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index(
@@ -238,12 +240,12 @@ def _journal() -> None:
 def _overrides() -> None:
     op.create_table(
         "overrides",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("schedule", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("schedule", TEXT, nullable=False),
+        sa.Column("person", TEXT, nullable=False),
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("author", TEXT, nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
@@ -253,18 +255,18 @@ def _overrides() -> None:
 def _pages() -> None:
     op.create_table(
         "pages",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("incident", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("incident", TEXT, nullable=False),
+        sa.Column("person", TEXT, nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("queued_at", sa.BigInteger(), nullable=False),
         sa.Column("urgent", sa.Boolean(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
-        sa.Column("call", sa.Text(), nullable=True),
-        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("call", TEXT, nullable=True),
+        sa.Column("outcome", TEXT, nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sqlite_with_rowid=False,
@@ -290,8 +292,8 @@ def _pages() -> None:
 def _policies() -> None:
     op.create_table(
         "policies",
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("hash", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
 
@@ -309,10 +311,10 @@ def _strays() -> None:
     op.create_table(
         "strays",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("gateway_id", sa.Text(), nullable=True),
-        sa.Column("foreign_id", sa.Text(), nullable=True),
+        sa.Column("gateway_id", TEXT, nullable=True),
+        sa.Column("foreign_id", TEXT, nullable=True),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("report", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_index("strays_gateway", "strays", ["gateway_id"], unique=False)
@@ -321,7 +323,7 @@ def _strays() -> None:
 def _watchdogs() -> None:
     op.create_table(
         "watchdogs",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("seen", sa.Boolean(), nullable=False),
         sa.Column("told_at", sa.BigInteger(), nullable=True),
