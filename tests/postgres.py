@@ -51,7 +51,7 @@ class Server:
     def start(self) -> None:
         """Start it, and return once it answers."""
         options = [f"-c{option}" for option in (*HASTY, f"port={self.port}", "unix_socket_directories=")]
-        command = [self.programs / "postgres", "-D", self.folder, *options]
+        command = [str(self.programs / "postgres"), "-D", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, user=self.user)
         until = time.monotonic() + 60
@@ -95,7 +95,15 @@ def running() -> Iterator[Server]:
         probe.bind(("127.0.0.1", 0))
         server = Server(folder, int(probe.getsockname()[1]), programs, user)
     try:
-        command = [programs / "initdb", "-D", folder, "--username=callbridge", "--auth=trust", "--no-sync", *LOCALE]
+        command = [
+            str(programs / "initdb"),
+            "-D",
+            str(folder),
+            "--username=callbridge",
+            "--auth=trust",
+            "--no-sync",
+            *LOCALE,
+        ]
         subprocess.run(command, check=True, capture_output=True, cwd=folder, user=user)
         server.start()
         server.run(f"CREATE DATABASE {TEMPLATE}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -210,7 +210,7 @@ async def test_a_deadlock_is_run_again(url: str) -> None:
     loop = asyncio.get_running_loop()
     met: set[str] = set()
 
-    def locking(first: str, second: str) -> None:
+    def locking(first: str, second: str) -> Callable[[Connection], None]:
         def transaction(connection: Connection) -> None:
             connection.execute(journal.update().where(journal.c.note == first).values(step=journal.c.step + 1))
             if first not in met:

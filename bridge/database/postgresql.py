@@ -19,7 +19,7 @@ import asyncpg
 import uvloop
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bridge.clock import wait_any
 from bridge.database import schema
@@ -157,8 +157,7 @@ class _Lane:
     def _end(self) -> None:
         if self._runner is None:
             return
-        if self._engine is not None:
-            self._runner.run(self._engine.dispose())
+        self._runner.run(self._drop())
         self._runner.close()
 
     async def _transact(self, transaction: Callable[[Connection], T]) -> T:
@@ -170,12 +169,19 @@ class _Lane:
             try:
                 return await self._once(self._engine, transaction)
             except _Lost as lost:
-                self._engine = await _drop(self._engine)
+                await self._drop()
                 if lost.committing or fresh:
                     raise StoreUnavailable(f"the database cannot do this now: {_said(lost.why)}") from lost.why
             except DBAPIError as error:
                 await _race(error, race)
         raise AssertionError("the last race is lost or won")
+
+    async def _drop(self) -> None:
+        """Let go of a connection that is of no use any more, however it takes it."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            with suppress(Exception):
+                await engine.dispose()
 
     async def _once(self, engine: AsyncEngine, transaction: Callable[[Connection], T]) -> T:
         committing = False
@@ -183,7 +189,7 @@ class _Lane:
             async with engine.connect() as connection:
                 result = await connection.run_sync(transaction)
                 committing = True
-                await _commit(connection)
+                await connection.commit()
                 return result
         except DBAPIError as error:
             if error.connection_invalidated:
@@ -200,15 +206,6 @@ class _Lost(Exception):
         self.why = why
         self.committing = committing
         super().__init__(str(why))
-
-
-async def _commit(connection: AsyncConnection) -> None:
-    await connection.commit()
-
-
-async def _drop(engine: AsyncEngine) -> None:
-    with suppress(Exception):
-        await engine.dispose()
 
 
 async def _race(error: DBAPIError, race: int) -> None:
