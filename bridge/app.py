@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from bridge import __version__, config
 from bridge.access import Access, WebConfig, exposed, refuse_strangers
+from bridge.accounts import Account, Accounts, open_gateway
 from bridge.call import sign
 from bridge.clock import Clock, SystemClock
 from bridge.config import Config, Webhooks
@@ -26,7 +27,7 @@ from bridge.database import Database
 from bridge.dispatch import Dispatch
 from bridge.dispatch.world import world_of
 from bridge.errors import CallbridgeError, Reason
-from bridge.gateway import Dialect, Gateway, Operation, open_session
+from bridge.gateway import Operation, open_session
 from bridge.logs import conceal, fields
 from bridge.metrics import Expected, Metrics
 from bridge.rota import Rota, called_by_policies
@@ -98,7 +99,7 @@ class App:
             session=self._session,
         )
         await self.rota.start(loaded)
-        self.worker = Worker(self.dispatch, self._gateway(loaded), self.metrics, self.clock)
+        self.worker = Worker(self.dispatch, self._accounts(loaded), self.metrics, self.clock)
         self.doors = Doors(
             config=loaded,
             dispatch=self.dispatch,
@@ -203,7 +204,7 @@ class App:
             self._approve(loaded.webhooks, self.access.found if self.access is not None else None)
             if loaded.storage.url != self.doors.config.storage.url:
                 log.warning("storage.url is only read at start: the change takes effect after a restart")
-            world, gateway = world_of(loaded, self._link), self._gateway(loaded)
+            world = world_of(loaded, self._link)
             prepared = await self.rota.prepare(loaded)
         except CallbridgeError as error:
             self.metrics.config_refused()
@@ -216,7 +217,8 @@ class App:
             raise CallbridgeError(f"a fault of callbridge itself: {type(error).__name__}, see the log") from None
         self._conceal(loaded)
         self.webhooks = loaded.webhooks
-        self.doors.config, self.dispatch.world, self.worker.gateway = loaded, world, gateway
+        self.worker.accounts.retire()
+        self.doors.config, self.dispatch.world, self.worker.accounts = loaded, world, self._accounts(loaded)
         self.rota.adopt(prepared)
         self._in_force(loaded)
         self.dispatch.work.set()
@@ -233,29 +235,9 @@ class App:
                 " the Host of each report; behind a proxy that changes it, start with --web.external-url"
             )
 
-    def _gateway(self, loaded: Config) -> Gateway:
-        settings = loaded.gateway
-        return Gateway(
-            self._session,
-            api_url=settings.api_url,
-            dialect=Dialect(settings.dialect),
-            key=self._key,
-            sender=settings.sender,
-            ring_time=settings.ring_time,
-            timeout=settings.timeout,
-            debug=settings.debug,
-            observe=self._observe,
-        )
-
-    def _key(self) -> str:
-        secret = self.doors.config.gateway.api_key
-        if secret is None:
-            raise CallbridgeError(
-                "gateway.api_key_file: there is none in the config; without a key nobody can be called"
-            )
-        key = secret.read()
-        conceal(key)
-        return key
+    def _accounts(self, loaded: Config) -> Accounts:
+        opened = [Account(one, open_gateway(self._session, one, self._observe)) for one in loaded.gateways]
+        return Accounts(opened, self.metrics, self.clock, self.dispatch.work.set)
 
     def _observe(self, operation: Operation, seconds: float, reason: Reason | None) -> None:
         self.metrics.gateway_requests_total.labels(operation.value).inc()
@@ -276,12 +258,17 @@ class App:
     def _link_secret(self) -> str:
         """What signs links: the report token, or the gateway's key; both survive a restart."""
         webhooks = self.doors.config.webhooks
-        return webhooks.report_token.read() if webhooks.report_token is not None else self._key()
+        secret = webhooks.report_token or self.doors.config.gateway.api_key
+        if secret is None:
+            raise CallbridgeError(
+                "webhooks.sms77.token_file: there is none in the config; without it no link is signed"
+            )
+        return secret.read()
 
     def _conceal(self, loaded: Config) -> None:
         webhooks = loaded.webhooks
         for secret in (
-            loaded.gateway.api_key,
+            *(one.api_key for one in loaded.gateways),
             webhooks.alertmanager,
             webhooks.grafana,
             webhooks.report_token,

@@ -95,8 +95,9 @@ class Report:
 class Call:
     """One phone call to one person; it carries every page that waited for them when it was requested.
 
-    `id` is ours (sent as foreign_id where the dialect has it), `gateway_id` the gateway's. `tries` counts requests
-    whose answer said that nobody was called, `asked_again` whether it was requested again after an uncertain answer.
+    `id` is ours (sent as foreign_id where the dialect has it), `gateway_id` the gateway's. `account` took it, or may
+    have. `tries` counts requests whose answer said that nobody was called, `asked_again` whether it was requested again
+    after an uncertain answer.
     Durations in seconds, `cost` in euro. Hanging up takes it from `window_from` to `window_until` seconds after it was
     answered; None: never.
     """
@@ -123,6 +124,7 @@ class Call:
     reason: str = ""
     duration: float | None = None
     cost: float | None = None
+    account: str = ""
     tries: int = 0
     asked_again: bool = False
     acknowledged: bool = False
@@ -288,12 +290,14 @@ def allowed_at(placed: Sequence[datetime], rates: Sequence[Rate], now: datetime)
 class Hold(StrEnum):
     """Why a call is not placed yet: the label of callbridge_calls_held_back_total.
 
-    budget: limits.budget_per_day is spent. person: limits.calls_per_person. minute: limits.calls_per_minute.
+    budget: limits.budget_per_day is spent. person: limits.calls_per_person. minute: limits.calls_per_minute. gateway:
+    no account takes calls.
     """
 
     BUDGET = "budget"
     PERSON = "person"
     MINUTE = "minute"
+    GATEWAY = "gateway"
 
 
 # Euro per started minute, as long as no call has told what it cost: more than the gateway takes in most countries.

@@ -2,8 +2,8 @@
 
 Each family is an attribute of `Metrics`, called as it is exported without `callbridge_`. No number, name of a person,
 alert name or group key is ever a label; every label value is known beforehand and starts at 0, so that `rate()` sees
-the first event too. The only open labels are the names of schedules, watchdogs and policies, which come from the
-operator's own file.
+the first event too. The only open labels are the names of schedules, watchdogs, policies and accounts, which come from
+the operator's own file.
 
 Source of the rules: prometheus.io, practices/naming and practices/instrumentation, as `promtool check metrics` has
 them.
@@ -121,6 +121,16 @@ class Metrics:
         self.gateway_min_balance_euros.set(NOT_KNOWN if expected.min_balance is None else expected.min_balance)
         self.reports_expected.set(expected.reports)
 
+    def gateways(self, min_balances: Mapping[str, float | None]) -> None:
+        """The accounts of the file in force, by name, each with the least balance that it should have in euro."""
+        for family in (self.gateway_up, self.gateway_account_balance_euros, self.gateway_account_min_balance_euros):
+            family.clear()
+        for name, least in min_balances.items():
+            self.gateway_up.labels(name).set(1)
+            self.gateway_account_balance_euros.labels(name).set(NOT_KNOWN)
+            if least is not None:
+                self.gateway_account_min_balance_euros.labels(name).set(least)
+
     def config_refused(self) -> None:
         """A config was refused and the one before stays in force, with its hash and its time."""
         self.config_last_reload_successful.set(0)
@@ -229,14 +239,26 @@ class Metrics:
             operation=OPERATIONS,
         )
         self.gateway_balance_euros = self._gauge(
-            "gateway_balance_euros", "Balance of the gateway's account in euro, NaN until it is known."
+            "gateway_balance_euros", "Balance of the gateway's (first) account in euro, NaN until it is known."
         )
         self.gateway_min_balance_euros = self._gauge(
-            "gateway_min_balance_euros", "gateway.min_balance of the config in euro, NaN where there is none."
+            "gateway_min_balance_euros",
+            "The min_balance of the gateway's (first) account in euro, NaN where there is none.",
         )
         # Not 0: an alert on a low balance must not fire before anybody has asked for it, nor where none is too low.
         self.gateway_balance_euros.set(NOT_KNOWN)
         self.gateway_min_balance_euros.set(NOT_KNOWN)
+        self.gateway_account_balance_euros = self._open_gauge(
+            "gateway_account_balance_euros", "Balance of each account in euro, NaN until it is known.", "gateway"
+        )
+        self.gateway_account_min_balance_euros = self._open_gauge(
+            "gateway_account_min_balance_euros", "The min_balance of each account that has one, in euro.", "gateway"
+        )
+        self.gateway_up = self._open_gauge(
+            "gateway_up",
+            "Whether an account takes calls, as far as is known: 0 while none is requested there.",
+            "gateway",
+        )
         self.reports_expected = self._gauge(
             "reports_expected",
             "Whether the gateway's webhook is to report on calls: 0 where its journal is asked instead.",

@@ -10,18 +10,18 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
+from bridge.accounts import Account, Accounts
 from bridge.call import Call, CallState, CallStatus, Report, settle
 from bridge.clock import Clock
 from bridge.dispatch import Begun, Dispatch, HeldBack
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, StoreUnavailable
-from bridge.gateway import Gateway, JournalRow, Request
+from bridge.gateway import JournalRow, Request
 from bridge.logs import fields
 from bridge.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 FORGET_EVERY = timedelta(minutes=10)
-BALANCE_EVERY = timedelta(minutes=5)
 STORE_PAUSE = timedelta(seconds=2)
 # While calls run, where the gateway's journal is asked of them; less often as long as it does not answer.
 POLL_EVERY = timedelta(seconds=5)
@@ -32,16 +32,15 @@ POLL_BACK = timedelta(minutes=10)
 
 
 class Worker:
-    """`gateway` may be replaced at any time (a reload): each request uses the one it began with."""
+    """`accounts` may be replaced at any time (a reload): each request uses those it began with."""
 
-    def __init__(self, dispatch: Dispatch, gateway: Gateway, metrics: Metrics, clock: Clock) -> None:
-        self.gateway = gateway
+    def __init__(self, dispatch: Dispatch, accounts: Accounts, metrics: Metrics, clock: Clock) -> None:
+        self.accounts = accounts
         self._dispatch = dispatch
         self._metrics = metrics
         self._clock = clock
         self._busy: set[str] = set()
         self._forget_at = clock.now() + FORGET_EVERY
-        self._balance_at = clock.now()
         self._poll_at: datetime | None = None
         self._polling = False
 
@@ -72,44 +71,55 @@ class Worker:
             self._start(tasks, call.id, self._look_after(call))
         held_until = await self._call_those_waiting(tasks)
         poll_at = await self._poll(tasks)
-        await self._upkeep(tasks)
+        await self._forget()
+        ask_at = self.accounts.upkeep(tasks)
         now = self._clock.now()
         self._metrics.worker_last_pass_timestamp_seconds.set(now.timestamp())
         due = await self._dispatch.next_due()
-        times = [due, held_until, watch_until, poll_at, self._forget_at, self._balance_at]
+        times = [due, held_until, watch_until, poll_at, self._forget_at, ask_at]
         # A call that is being looked after stays due until its request is answered: its end wakes us.
         if due is not None and due <= now and self._busy:
-            times = [now + STORE_PAUSE, held_until, watch_until, poll_at]
+            times = [now + STORE_PAUSE, held_until, watch_until, poll_at, ask_at]
         return min((time for time in times if time is not None), default=None)
 
     async def _call_those_waiting(self, tasks: asyncio.TaskGroup) -> datetime | None:
-        """Begin a call for everybody who has pages waiting, as far as there are lines free."""
-        waiting = await self._dispatch.people_waiting()
-        if not waiting:
-            return None
-        live = await self._dispatch.live_calls()
-        engaged = {call.person for call in live}
-        free = self._dispatch.world.max_concurrent_calls - sum(call.state is not CallState.QUEUED for call in live)
-        held: list[datetime] = []
-        for person in waiting:
-            if person in engaged or free <= 0:
-                continue
-            begun = await self._begin(person)
+        """Request what waits for it, as far as accounts take calls and have lines free; returns when to look again.
+
+        First the calls that no account took, then a new one for everybody who has pages waiting.
+        """
+        if self.accounts.reopened:
+            self.accounts.reopened = False
+            await self._dispatch.hurry()
+        people, live = await self._dispatch.people_waiting(), await self._dispatch.live_calls()
+        now, engaged = self._clock.now(), {call.person for call in live}
+        fresh = [person for person in people if person not in engaged]
+        queued = [call for call in live if call.state is CallState.QUEUED and call.id not in self._busy]
+        held = [call.due_at for call in queued if call.due_at is not None and call.due_at > now]
+        again = [call.id for call in queued if call.due_at is None or call.due_at <= now]
+        for name in [*again, *fresh]:
+            choice = self.accounts.in_order(live)
+            if choice is None or choice[1] <= 0:
+                break
+            begun = await self._begin(name, choice[0], again=name in again)
             if isinstance(begun, HeldBack):
                 held.append(begun.until)
             elif begun is not None:
-                free -= 1
-                self._start(tasks, begun.call.id, self._place(begun))
+                live = [*(call for call in live if call.id != begun.call.id), begun.call]
+                self._start(tasks, begun.call.id, self._place(begun, choice[0]))
+        if fresh and self.accounts.out:
+            await self._dispatch.hold_all(fresh, self.accounts.back_at(now))
         return min(held, default=None)
 
-    async def _begin(self, person: str) -> Begun | HeldBack | None:
+    async def _begin(self, name: str, account: Account, *, again: bool) -> Begun | HeldBack | None:
+        """A call to the person of that name, or `again` the one with that id."""
+        begin = self._dispatch.begin_again if again else self._dispatch.begin
         try:
-            return await self._dispatch.begin(person)
+            return await begin(name, account.name)
         except StoreUnavailable:
             raise
         except Exception:
             # The pages of one person must not hold up those of the others.
-            log.exception("a call could not be begun; it is tried again", extra=fields(person=person))
+            log.exception("a call could not be begun; it is tried again", extra=fields(who=name))
             return HeldBack(self._clock.now() + STORE_PAUSE)
 
     def _start(self, tasks: asyncio.TaskGroup, call: str, work: object) -> None:
@@ -138,44 +148,56 @@ class Worker:
 
     # --- placing
 
-    async def _place(self, begun: Begun) -> None:
-        call, gateway = begun.call, self.gateway
+    async def _place(self, begun: Begun, account: Account) -> None:
+        """Request the call; where an account has called nobody, the next one in order is asked at once."""
+        accounts, asked = self.accounts, [account.name]
+        again: GatewayError | None = None
+        while (error := await self._request(accounts, account, begun)) is not None:
+            again = error if isinstance(error, GatewayUnavailable) else again
+            following = accounts.after(error, await self._dispatch.live_calls(), asked)
+            if following is None:
+                # One that may take it later outweighs one that never will.
+                final = again if again is not None and isinstance(error, GatewayRefused) else error
+                await self._dispatch.failed(begun.call.id, final)
+                return
+            await self._dispatch.not_taken(begun.call.id, error)
+            once_more = await self._dispatch.begin_again(begun.call.id, following.name)
+            if not isinstance(once_more, Begun):
+                return
+            begun, account = once_more, following
+            asked.append(account.name)
+
+    async def _request(self, accounts: Accounts, account: Account, begun: Begun) -> GatewayError | None:
+        call = begun.call
         request = Request(number=call.number, text=call.text, xml=begun.xml, foreign_id=call.id)
         try:
-            placed = await gateway.place(request)
+            placed = await accounts.place(account, request)
         except GatewayError as error:
             self._say_failed(call, error)
-            await self._dispatch.failed(call.id, error)
-            return
-        if placed.balance is not None:
-            self._metrics.gateway_balance_euros.set(placed.balance)
+            return error
         note = "debug: the gateway calls nobody" if placed.debug else ""
-        log.info("call placed", extra=fields(call=call.id, gateway_id=placed.gateway_id, person=call.person, note=note))
+        about = fields(call=call.id, gateway=account.name, gateway_id=placed.gateway_id, person=call.person, note=note)
+        log.info("call placed", extra=about)
         await self._dispatch.placed(call.id, placed.gateway_id, note)
+        return None
 
     def _say_failed(self, call: Call, error: GatewayError) -> None:
         level = logging.WARNING if isinstance(error, GatewayUnavailable) else logging.ERROR
         kind = {GatewayRefused: "refused", GatewayUnavailable: "unavailable"}.get(type(error), "uncertain")
-        log.log(
-            level,
-            "call %s",
-            kind,
-            extra=fields(call=call.id, person=call.person, reason=error.reason.value, err=str(error)),
+        about = fields(
+            call=call.id, gateway=call.account, person=call.person, reason=error.reason.value, err=str(error)
         )
+        log.log(level, "call %s", kind, extra=about)
 
     # --- calls about which something must be done
 
     async def _look_after(self, call: Call) -> None:
         match call.state:
-            case CallState.QUEUED:
-                begun = await self._dispatch.begin_again(call.id)
-                if begun is not None:
-                    await self._place(begun)
             case CallState.PLACING:
                 await self._look_up(call)
             case CallState.PLACED:
                 await self._ask_after(call)
-            case CallState.ENDED:
+            case CallState.QUEUED | CallState.ENDED:
                 return
 
     async def _look_up(self, call: Call) -> None:
@@ -184,23 +206,23 @@ class Worker:
             row = await self._find(call)
         except GatewayError as error:
             log.warning("cannot look up a call", extra=fields(call=call.id, reason=error.reason.value, err=str(error)))
-            begun = await self._dispatch.not_found(call.id, sure=False)
+            await self._dispatch.not_found(call.id, sure=False, patient=self.accounts.out)
+            return
+        if row is not None:
+            await self._found(call, row)
         else:
-            if row is not None:
-                await self._found(call, row)
-                return
-            begun = await self._dispatch.not_found(call.id, sure=True)
-        if begun is not None:
-            await self._place(begun)
+            await self._dispatch.not_found(call.id, sure=True, patient=False)
 
     async def _find(self, call: Call) -> JournalRow | None:
         """The row of a call whose gateway id is not known; never that of another call of ours to the same number."""
         since = call.requested_at or call.created_at
-        others = await self._dispatch.gateway_ids_to(call.number, since - timedelta(hours=1))
-        return await self.gateway.find(call.number, call.text, since, self._clock.now(), known=others)
+        others = await self._dispatch.gateway_ids_to(call, since - timedelta(hours=1))
+        gateway = self.accounts.of(call.account).gateway
+        return await gateway.find(call.number, call.text, since, self._clock.now(), known=others)
 
     async def _found(self, call: Call, row: JournalRow) -> None:
         log.info("call found in the gateway's journal", extra=fields(call=call.id, gateway_id=row.gateway_id))
+        self.accounts.taken(self.accounts.of(call.account))
         await self._dispatch.placed(call.id, row.gateway_id, "found in the gateway's journal")
         await self._dispatch.reported(call.id, _report(row))
 
@@ -224,13 +246,14 @@ class Worker:
             return () if found is None else (found,)
         since = call.created_at - timedelta(days=1)
         until = self._clock.now() + timedelta(days=1)
-        return await self.gateway.journal(number=call.number, since=since, until=until, gateway_id=call.gateway_id)
+        gateway = self.accounts.of(call.account).gateway
+        return await gateway.journal(number=call.number, since=since, until=until, gateway_id=call.gateway_id)
 
     # --- calls that run, where nobody reports
 
     async def _poll(self, tasks: asyncio.TaskGroup) -> datetime | None:
-        """Ask of all calls that run, where `gateway.reports` wants it and it is time; returns when to ask next."""
-        running = await self._running() if self._dispatch.world.polls else []
+        """Ask of all calls that run, where their account's `reports` wants it; returns when to ask next."""
+        running = await self._running() if any(account.polls for account in self.accounts) else []
         if not running or self._polling:
             self._poll_at = self._poll_at if running else None
             return None
@@ -246,35 +269,42 @@ class Worker:
     async def _running(self) -> list[Call]:
         """One whose id the gateway did not tell is left to report_timeout: no row of the journal is surely its own."""
         live = await self._dispatch.live_calls()
-        return [call for call in live if call.state is CallState.PLACED and call.gateway_id is not None]
+        placed = [call for call in live if call.state is CallState.PLACED and call.gateway_id is not None]
+        return [call for call in placed if self.accounts.of(call.account).polls]
 
     async def _ask_of(self, running: list[Call]) -> None:
-        """One question to the journal for all of them; what it says counts like reports, once each."""
-        pause = POLL_PAUSE
+        """One question to the journal of each account for all of its calls; what it says counts like reports."""
+        accounts, well = self.accounts, True
         try:
-            await self._hear(running)
-            pause = POLL_EVERY
-        except GatewayError as error:
-            told = fields(calls=len(running), reason=error.reason.value, err=str(error))
-            log.warning("cannot ask the gateway of the calls that run", extra=told)
+            for account in accounts:
+                mine = [call for call in running if accounts.of(call.account) is account]
+                well = (not mine or await self._hear(account, mine)) and well
         except StoreUnavailable as error:
             log.error("what the gateway says of the calls that run could not be kept", extra=fields(err=str(error)))
         except Exception:
             log.exception("asking of the calls that run failed; it is done again")
         finally:
             self._polling = False
-            self._poll_at = self._clock.now() + pause
+            self._poll_at = self._clock.now() + (POLL_EVERY if well else POLL_PAUSE)
             self._dispatch.work.set()
 
-    async def _hear(self, running: list[Call]) -> None:
+    async def _hear(self, account: Account, running: list[Call]) -> bool:
+        """What the account's journal says of these calls, once each; whether it could be asked."""
         since = min(call.requested_at or call.created_at for call in running) - POLL_BACK
         until = self._clock.now() + timedelta(days=1)
-        rows = {row.gateway_id: row for row in await self.gateway.journal(number=None, since=since, until=until)}
+        try:
+            found = await account.gateway.journal(number=None, since=since, until=until)
+        except GatewayError as error:
+            told = fields(gateway=account.name, calls=len(running), reason=error.reason.value, err=str(error))
+            log.warning("cannot ask the gateway of the calls that run", extra=told)
+            return False
+        rows = {row.gateway_id: row for row in found}
         for call in running:
             row = rows.get(call.gateway_id or "")
             # What is known already is no report: nobody sent it twice, we asked twice.
             if row is not None and settle(call, _report(row), self._clock.now()) != call:
                 await self._dispatch.reported(call.id, _report(row))
+        return True
 
     # --- around it
 
@@ -284,32 +314,24 @@ class Worker:
         for id_ in wanted:
             call = await self._dispatch.call(id_)
             if call is not None and call.live and call.gateway_id and not call.acknowledged:
-                tasks.create_task(self._cut(call.id, call.gateway_id))
+                tasks.create_task(self._cut(call.id, self.accounts.of(call.account), call.gateway_id))
 
-    async def _cut(self, call: str, gateway_id: str) -> None:
+    async def _cut(self, call: str, account: Account, gateway_id: str) -> None:
         try:
-            done = await self.gateway.hang_up(gateway_id)
+            done = await account.gateway.hang_up(gateway_id)
         except GatewayError as error:
             log.warning("cannot hang up", extra=fields(call=call, reason=error.reason.value, err=str(error)))
             return
         log.info("hung up" if done else "not in progress, cannot be hung up", extra=fields(call=call))
 
-    async def _upkeep(self, tasks: asyncio.TaskGroup) -> None:
+    async def _forget(self) -> None:
         now = self._clock.now()
-        if now >= self._forget_at:
-            self._forget_at = now + FORGET_EVERY
-            gone = await self._dispatch.forget()
-            if gone:
-                log.info("forgotten what is older than the retention", extra=fields(rows=gone))
-        if now >= self._balance_at:
-            self._balance_at = now + BALANCE_EVERY
-            tasks.create_task(self._ask_balance())
-
-    async def _ask_balance(self) -> None:
-        try:
-            self._metrics.gateway_balance_euros.set(await self.gateway.balance())
-        except GatewayError as error:
-            log.warning("cannot ask for the balance", extra=fields(reason=error.reason.value, err=str(error)))
+        if now < self._forget_at:
+            return
+        self._forget_at = now + FORGET_EVERY
+        gone = await self._dispatch.forget()
+        if gone:
+            log.info("forgotten what is older than the retention", extra=fields(rows=gone))
 
 
 def _report(row: JournalRow) -> Report:

@@ -129,7 +129,7 @@ def test_example_has_every_key() -> None:
     assert len(keys) > 80
     text = EXAMPLE.read_text(encoding="utf-8")
     force = re.sub(r"(^|\s)#.*", "", text)
-    commented = {"Storage.url_file", "Ical.url", "Route.match", "Route.match_re"}
+    commented = {"File.gateways", "Storage.url_file", "Ical.url", "Route.match", "Route.match_re"}
     for key in keys:
         word = key.split(".")[1]
         place = text if key in commented else force

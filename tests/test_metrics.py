@@ -37,7 +37,7 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
     ("calls_total", "counter", {"outcome": OUTCOMES}),
     ("calls_placed_total", "counter", {"hour": " ".join(f"{hour:02}" for hour in range(24))}),
     ("calls_in_progress", "gauge", {}),
-    ("calls_held_back_total", "counter", {"reason": "budget person minute"}),
+    ("calls_held_back_total", "counter", {"reason": "budget person minute gateway"}),
     ("budget_spent_euros", "gauge", {}),
     ("call_duration_seconds", "histogram", {}),
     ("call_cost_euros_total", "counter", {}),
@@ -69,6 +69,9 @@ OPEN = {
     "policy_calls_total",
     "calendar_unknown_names",
     "calendar_last_success_timestamp_seconds",
+    "gateway_up",
+    "gateway_account_balance_euros",
+    "gateway_account_min_balance_euros",
     "build_info",
 }
 

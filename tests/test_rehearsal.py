@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bridge.alert import Alert, AlertStatus, Group, Source, Stream
 from bridge.call import CallStatus, Rate, Rules
 from bridge.dispatch import World
+from bridge.dispatch.world import Terms
 from bridge.escalation import Policy, State, Step
 from bridge.intervals import TimeInterval, parse_interval
 from bridge.rehearsal import (
@@ -396,7 +397,7 @@ def test_whatever_is_rehearsed_ends(
     policies = {name: replace(one, name=name) for name, one in zip(("default", "other"), made, strict=True)}
     route = Route("default", routes=(Route("other", (Matcher("severity", MatchOp.EQUAL, "warning"),)),))
     usual = scene(route=route, policies=policies)
-    few = replace(usual, world=replace(usual.world, max_concurrent_calls=lines))
+    few = replace(usual, world=replace(usual.world, accounts=(Terms(max_concurrent_calls=lines),)))
 
     one = rehearse(few, group("critical", "warning"), NIGHT, Answers(manners))
 

@@ -118,7 +118,7 @@ def test_a_call_comes_back_as_it_was(first: Call, later: Call) -> None:
 
 
 def test_of_which_call_a_report_speaks(connection: Connection) -> None:
-    """Our own id counts before the gateway's; of two calls with one gateway's id it is the newer; else none."""
+    """Our own id counts before the gateway's; of two calls with one id it is that to the number, or the newer."""
     first, second, third = put(
         connection,
         a_call(gateway_id="g"),
@@ -126,14 +126,17 @@ def test_of_which_call_a_report_speaks(connection: Connection) -> None:
         a_call(gateway_id=None, created_at=NOW + 2 * MINUTE),
     )
 
-    def known_as(gateway_id: str | None, foreign_id: str | None) -> str | None:
-        call = store.known_as(connection, gateway_id, foreign_id)
+    def known_as(gateway_id: str | None, foreign_id: str | None, number: str | None = None) -> str | None:
+        call = store.known_as(connection, gateway_id, foreign_id, number)
         return None if call is None else call.id
 
     assert known_as("g", first) == first
     assert known_as(None, third) == third
     assert known_as("g", None) == second
     assert known_as("g", "not ours") == second
+    (elsewhere,) = put(connection, a_call(gateway_id="g", number="+33", created_at=NOW - MINUTE))
+    assert known_as("g", None, "33") == elsewhere
+    assert known_as("g", None, "44") == second
     for nothing in (("unknown", None), (None, None), ("", ""), (None, "g")):
         assert known_as(*nothing) is None
 
@@ -148,23 +151,40 @@ def test_whose_number_it_is(connection: Connection) -> None:
     assert store.latest_to(connection, NUMBER, NOW - 60 * MINUTE) == alive
     assert store.latest_to(connection, NUMBER, over.ended_at or NOW) == over
     put(connection, replace(a_call(created_at=NOW - MINUTE), gateway_id="g1"), replace(alive, id="x", gateway_id="g0"))
-    assert store.gateway_ids_to(connection, NUMBER, NOW - 60 * MINUTE) == ["g1"]
+    put(connection, replace(a_call(created_at=NOW - MINUTE), gateway_id="g2", account="spare"))
+    assert store.gateway_ids_to(connection, NUMBER, NOW - 60 * MINUTE, "") == ["g1"]
+    assert store.gateway_ids_to(connection, NUMBER, NOW - 60 * MINUTE, "spare") == ["g2"]
 
 
 def test_calls_that_are_due_and_alive(connection: Connection) -> None:
     """Due ones, the longest overdue first; live ones; and those whose request a crash cut off are due at once."""
     assert store.next_due(connection) is None
     placing = a_call(due_at=NOW + MINUTE)
-    queued = a_call(state=CallState.QUEUED, due_at=NOW)
-    placed = a_call(state=CallState.PLACED, due_at=NOW - MINUTE)
+    placed = a_call(state=CallState.PLACED, due_at=NOW)
+    overdue = a_call(state=CallState.PLACED, due_at=NOW - MINUTE)
     over = ended(a_call())
-    put(connection, placing, queued, placed, over, replace(over, id="odd", state=CallState.PLACING))
-    assert store.due(connection, NOW, 10) == [placed, queued]
-    assert store.due(connection, NOW, 1) == [placed]
+    put(connection, placing, placed, overdue, over, replace(over, id="odd", state=CallState.PLACING))
+    assert store.due(connection, NOW, 10) == [overdue, placed]
+    assert store.due(connection, NOW, 1) == [overdue]
     assert store.next_due(connection) == NOW - MINUTE
-    assert {call.id for call in store.live(connection)} == {placing.id, queued.id, placed.id}
+    assert {call.id for call in store.live(connection)} == {placing.id, placed.id, overdue.id}
     assert store.wake_orphans(connection, NOW) == 1
     assert store.get(connection, placing.id) == replace(placing, due_at=NOW)
+
+
+def test_a_call_that_no_account_took(connection: Connection) -> None:
+    """It waits for an account and is not due by itself; it counts as no call; it can be told to wait no longer."""
+    later = a_call(state=CallState.QUEUED, due_at=NOW + MINUTE, requested_at=NOW)
+    sooner = a_call(state=CallState.QUEUED, due_at=NOW - MINUTE, requested_at=NOW)
+    put(connection, later, sooner, a_call(due_at=NOW + 2 * MINUTE, requested_at=None))
+    assert store.due(connection, NOW + 9 * MINUTE, 10) == [
+        a for a in store.live(connection) if a.state is CallState.PLACING
+    ]
+    assert store.next_due(connection) == NOW + 2 * MINUTE
+    assert store.started_since(connection, NOW - MINUTE, NUMBER) == []
+    assert store.hurry(connection, NOW) == 1
+    assert store.get(connection, later.id) == replace(later, due_at=NOW)
+    assert store.get(connection, sooner.id) == sooner
 
 
 def test_how_often_it_was_called(connection: Connection) -> None:
@@ -351,7 +371,7 @@ PLANS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "started, of a number": (lambda c: store.started_since(c, NOW, NUMBER), "calls_number"),
     "started, of all": (lambda c: store.started_since(c, NOW), "calls_requested"),
     "latest to a number": (lambda c: store.latest_to(c, NUMBER, NOW), "calls_number"),
-    "ids to a number": (lambda c: store.gateway_ids_to(c, NUMBER, NOW), "calls_number"),
+    "ids to a number": (lambda c: store.gateway_ids_to(c, NUMBER, NOW, ""), "calls_number"),
     "strays": (lambda c: store.take_strays(c, "g"), "strays_gateway"),
     "story": (lambda c: story.story(c, "i", ["a", "b"]), "journal_call"),
     "inbox waiting": (lambda c: inbox.waiting(c, NOW, 5), "inbox_waiting"),

@@ -197,10 +197,11 @@ def _example(folder: Path) -> Path:
 
 
 def _with(loaded: Config, folder: Path, api: str) -> Config:
-    gateway = replace(loaded.gateway, api_url=api, debug=False)
+    # One account at the telephone company of the demo, however many the file may have.
+    gateways = (replace(loaded.gateway, api_url=api, debug=False),)
     storage = replace(loaded.storage, url=f"sqlite:///{folder / 'demo.db'}")
     # Nobody sends their alerts here: half a minute after the story, the demo would ring for each that is missing.
-    return replace(loaded, gateway=gateway, storage=storage, watchdogs=())
+    return replace(loaded, gateways=gateways, storage=storage, watchdogs=())
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from bridge.config import schema
 from bridge.config.files import database_url, resolved
 from bridge.config.numbers import read_number
 from bridge.config.settings import (
+    ONLY_ACCOUNT,
     Acknowledgement,
     AlertmanagerSettings,
     Config,
@@ -43,7 +44,7 @@ def build(file: schema.File, path: Path, digest: int) -> Config:
         region=file.global_.region,
         language=file.global_.language,
         storage=Storage(database_url(folder, file.storage.url, file.storage.url_file), file.storage.retention),
-        gateway=_gateway(file.gateway, folder, file.global_.region),
+        gateways=_gateways(file, folder),
         webhooks=_webhooks(file.webhooks, folder),
         people=_frozen({key: _person(key, one, file.global_) for key, one in file.people.items()}),
         schedules=_frozen(
@@ -68,8 +69,16 @@ def _secret(folder: Path, text: str | None) -> Secret | None:
     return Secret(resolved(folder, text)) if text is not None else None
 
 
-def _gateway(one: schema.Gateway, folder: Path, region: str) -> GatewaySettings:
+def _gateways(file: schema.File, folder: Path) -> tuple[GatewaySettings, ...]:
+    region = file.global_.region
+    if file.gateway is not None:
+        return (_gateway(file.gateway, ONLY_ACCOUNT, folder, region),)
+    return tuple(_gateway(one, one.name, folder, region) for one in file.gateways)
+
+
+def _gateway(one: schema.Gateway, name: str, folder: Path, region: str) -> GatewaySettings:
     return GatewaySettings(
+        name=name,
         api_url=one.api_url,
         dialect=one.dialect,
         api_key=_secret(folder, one.api_key_file),

@@ -15,7 +15,7 @@ from bridge.config.files import check_files
 from bridge.config.not_yet import check_not_yet
 from bridge.config.numbers import doubt, read_number
 from bridge.config.scalars import duration, near, shown
-from bridge.config.tree import Entry, Node, dotted, select
+from bridge.config.tree import Node, dotted, select
 from bridge.intervals import IntervalError, parse_interval
 from bridge.route import Matcher, MatcherError, MatchOp, parse_matchers
 
@@ -32,7 +32,9 @@ ROUTE_REFERENCES = (
     ("mute_time_intervals.#", ("time_intervals",), "time interval"),
     ("active_time_intervals.#", ("time_intervals",), "time interval"),
 )
-UNIQUE_NAMES = ("time_intervals.#.name", "watchdogs.#.name")
+UNIQUE_NAMES = ("time_intervals.#.name", "watchdogs.#.name", "gateways.#.name")
+# Where accounts stand.
+ACCOUNTS = {"gateway": "gateway", "gateways": "gateways.#"}
 NOT_AT_THE_ROOT = ("matchers", "match", "match_re", "mute_time_intervals", "active_time_intervals")
 OPERATORS = {"match": MatchOp.EQUAL, "match_re": MatchOp.REGEX}
 
@@ -54,7 +56,7 @@ def check_tree(root: Node, folder: Path, faults: Faults) -> None:
     _check_root(root, faults)
     _check_intervals(root, faults)
     _check_numbers(root, faults)
-    _check_gateway(root, faults)
+    _check_accounts(root, faults)
     check_files(root, folder, faults)
     check_not_yet(root, faults)
 
@@ -187,7 +189,7 @@ def _follow(where: str, node: Node, path: Iterable[str | int]) -> tuple[str, Nod
 def _check_numbers(root: Node, faults: Faults) -> None:
     region = next((node.text for _, node in select(root, "global.region") if node.text), "").upper()
     known = region if region in phonenumbers.SUPPORTED_REGIONS else ""
-    for pattern in ("people.*.phone", "gateway.from"):
+    for pattern in ("people.*.phone", "gateway.from", "gateways.#.from"):
         for where, node in select(root, pattern):
             # With a wrong region every national number would be told too, and none of that would help.
             if node.text is not None and (node.text.startswith("+") or known == region):
@@ -208,45 +210,62 @@ def _check_number(where: str, node: Node, text: str, region: str, faults: Faults
         faults.tell(node.line, node.column, where, what, warning=True)
 
 
-def _check_gateway(root: Node, faults: Faults) -> None:
-    gateway = {key: entry for _, node in select(root, "gateway") for key, entry in (node.entries or {}).items()}
-    said = {key: entry.value.text or "" for key, entry in gateway.items()}
+def _check_accounts(root: Node, faults: Faults) -> None:
+    """One account, or a list of them; and what is doubtful in each."""
+    given = {key: entry for key in ACCOUNTS if (entry := (root.entries or {}).get(key)) and _says(entry.value)}
+    if len(given) > 1:
+        what = "gateway is given too; move that account into this list, with a name, and leave gateway out"
+        faults.tell(given["gateways"].line, given["gateways"].column, "gateways", what)
+    elif not given:
+        what = "missing; write gateway: {api_key_file: secrets/api_key}"
+        faults.tell(root.line, root.column, "gateway", what)
+    for pattern in ACCOUNTS.values():
+        for where, node in select(root, pattern):
+            _check_account(root, where, node, faults)
+
+
+def _says(node: Node) -> bool:
+    return node.kind != "nothing" and node.rows != []
+
+
+def _check_account(root: Node, where: str, node: Node, faults: Faults) -> None:
+    account = node.entries or {}
+    said = {key: entry.value.text or "" for key, entry in account.items()}
 
     def doubtful(key: str, what: str) -> None:
-        faults.tell(gateway[key].line, gateway[key].column, f"gateway.{key}", what, warning=True)
+        faults.tell(account[key].line, account[key].column, f"{where}.{key}", what, warning=True)
 
     if said.get("debug", "").lower() in ("true", "yes", "on"):
         doubtful("debug", "the gateway calls nobody while this is true; write false before you rely on it")
     if said.get("ring_time") and said.get("dialect") == "sms77":
         doubtful("ring_time", "the sms77 dialect cannot say how long to ring; without effect, leave it out")
-    timed = said.get("report_timeout") and not faults.below("gateway")
+    timed = said.get("report_timeout") and not faults.below(where)
     if timed and duration(said["report_timeout"]) < duration(said.get("ring_time") or "30s"):
         doubtful("report_timeout", "is shorter than ring_time: calls are looked up while they ring; write more")
-    _check_reports(root, gateway, said.get("reports") or "webhook", faults)
+    _check_reports(root, where, node, said.get("reports") or "webhook", faults)
 
 
-def _check_reports(root: Node, gateway: Mapping[str, Entry], reports: str, faults: Faults) -> None:
+def _check_reports(root: Node, where: str, node: Node, reports: str, faults: Faults) -> None:
     """Whether we can hear what becomes of a call, and that somebody takes it."""
-    if not gateway or any(select(root, "webhooks.sms77.token_file")):
+    if node.entries is None or any(select(root, "webhooks.sms77.token_file")):
         return
-    _, node = next(select(root, "gateway"))
     if reports == "webhook":
         what = (
             "no report of a call can come in, and no call counts as answered; write webhooks.sms77.token_file, or"
             " reports: poll"
         )
-        faults.tell(node.line, node.column, "gateway", what, warning=True)
+        faults.tell(node.line, node.column, where, what, warning=True)
         return
-    entry = gateway["reports"]
+    entry = node.entries["reports"]
     if reports == "both":
         what = "no report can come in by the webhook; write webhooks.sms77.token_file, or poll"
-        faults.tell(entry.line, entry.column, "gateway.reports", what, warning=True)
+        faults.tell(entry.line, entry.column, f"{where}.reports", what, warning=True)
     elif reports == "poll" and not any(_off(one) for _, one in select(root, "acknowledgement.keypress")):
         what = (
             "the gateway's journal knows of no key and no SMS, and the phone would promise it; write"
             " acknowledgement: {keypress: false, hang_up: true}, or webhooks.sms77.token_file"
         )
-        faults.tell(entry.line, entry.column, "gateway.reports", what, warning=True)
+        faults.tell(entry.line, entry.column, f"{where}.reports", what, warning=True)
 
 
 def _off(node: Node) -> bool:

@@ -17,6 +17,7 @@ from bridge.errors import CallbridgeError
 
 SECRETS = (
     ("gateway.api_key_file", "every call is refused"),
+    ("gateways.#.api_key_file", "every call by this account is refused"),
     ("webhooks.alertmanager.credentials_file", "every notification is refused"),
     ("webhooks.grafana.hmac_secret_file", "every notification is refused"),
     ("webhooks.sms77.token_file", "no report of the gateway is taken"),

@@ -118,6 +118,13 @@ class Gateway(Section):
     """Euro; below it the balance metric's alert fires."""
 
 
+class Account(Gateway):
+    """One of several accounts; all of it is the account's own."""
+
+    name: Name
+    """What log, metrics and story call the account."""
+
+
 class AlertmanagerWebhook(Section):
     """Who may knock at /webhook/alertmanager."""
 
@@ -358,7 +365,10 @@ class File(Section):
 
     global_: Global = Field(default_factory=Global, alias="global")
     storage: Storage = Field(default_factory=Storage)
-    gateway: Gateway
+    gateway: Gateway | None = None
+    """The account, where there is one."""
+    gateways: list[Account] = Field(default_factory=list)
+    """Several accounts, instead of gateway: the first that is in order is used."""
     webhooks: Webhooks = Field(default_factory=Webhooks)
     people: dict[TargetName, Person]
     schedules: dict[TargetName, Schedule] = Field(default_factory=dict)

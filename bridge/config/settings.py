@@ -22,6 +22,9 @@ LONGEST_SECRET = 16_384
 Dialect = Literal["seven", "sms77"]
 Reports = Literal["webhook", "poll", "both"]
 
+# The account of a file that has only one, and gives it no name.
+ONLY_ACCOUNT = "gateway"
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -67,8 +70,9 @@ def redacted(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """How to speak to the gateway. `sender` is E.164 without the plus; `min_balance` in euro."""
+    """How to speak to one account's gateway. `sender` is E.164 without the plus; `min_balance` in euro."""
 
+    name: str
     api_url: str
     dialect: Dialect
     api_key: Secret | None
@@ -140,7 +144,7 @@ class Config:
     region: str
     language: str
     storage: Storage
-    gateway: GatewaySettings
+    gateways: tuple[GatewaySettings, ...]
     webhooks: Webhooks
     people: Mapping[str, Person]
     schedules: Mapping[str, Schedule]
@@ -154,3 +158,8 @@ class Config:
     templates: tuple[Path, ...]
     # The file as it was read, fit to be shown: secrets are `<secret>`, numbers are not masked.
     shown: str = field(default="", repr=False)
+
+    @property
+    def gateway(self) -> GatewaySettings:
+        """The account that is used as long as it is in order."""
+        return self.gateways[0]

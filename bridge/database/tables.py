@@ -208,6 +208,7 @@ calls = Table(
     Column("acknowledged", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
     Column("lease", Instant),
+    Column("account", Text, nullable=False, server_default=""),
 )
 Index(
     "calls_due", calls.c.due_at, sqlite_where=calls.c.due_at.is_not(None), postgresql_where=calls.c.due_at.is_not(None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -24,7 +24,7 @@ from bridge.dispatch import outcome as outcomes
 from bridge.dispatch import watchdogs as watching
 from bridge.dispatch.digest import Command
 from bridge.dispatch.ledger import Effects, Ledger
-from bridge.dispatch.limits import HeldBack, day_of
+from bridge.dispatch.limits import HeldBack, day_of, hold_all
 from bridge.dispatch.outcome import Begun
 from bridge.dispatch.world import World
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, LostRace, StoreUnavailable
@@ -267,27 +267,38 @@ class Dispatch:
         """The call with our id."""
         return await self._database.read(lambda connection: calls.get(connection, id_))
 
-    async def gateway_ids_to(self, number: str, since: datetime) -> list[str]:
-        """The gateway's ids of our calls to `number` since then."""
-        return await self._database.read(lambda connection: calls.gateway_ids_to(connection, number, since))
+    async def gateway_ids_to(self, call: Call, since: datetime) -> list[str]:
+        """The ids of our calls since then to the same number, by the same account."""
+        return await self._database.read(
+            lambda connection: calls.gateway_ids_to(connection, call.number, since, call.account)
+        )
 
     async def wake_orphans(self) -> int:
         """At start: calls whose request was under way when the process died are looked up at once."""
         now = self._clock.now()
         return await self._database.write(lambda connection: calls.wake_orphans(connection, now))
 
-    async def begin(self, person: str) -> Begun | HeldBack | None:
-        """Write down a call to `person` with all that waits for them."""
-        return await self.transact(lambda ledger: outcomes.begin(ledger, person, self.snapshots, self._ids))
+    async def hurry(self) -> int:
+        """An account takes calls again: those that wait for their next request need not wait any longer."""
+        now = self._clock.now()
+        return await self._database.write(lambda connection: calls.hurry(connection, now))
 
-    async def begin_again(self, id_: str) -> Begun | None:
-        """Request a call again that the gateway could not take; None: nothing is left to tell, or it is under way."""
+    async def hold_all(self, people: Sequence[str], until: datetime) -> None:
+        """No account takes calls before `until`: said in the story of what waits for these people."""
+        await self.transact(lambda ledger: hold_all(ledger, people, until))
 
-        def again(ledger: Ledger) -> Begun | None:
+    async def begin(self, person: str, account: str) -> Begun | HeldBack | None:
+        """Write down a call to `person` with all that waits for them, to be requested by `account`."""
+        return await self.transact(lambda ledger: outcomes.begin(ledger, person, self.snapshots, self._ids, account))
+
+    async def begin_again(self, id_: str, account: str) -> Begun | HeldBack | None:
+        """Request a call again that no account took; None: nothing is left to tell, or it is under way."""
+
+        def again(ledger: Ledger) -> Begun | HeldBack | None:
             call = calls.get(ledger.connection, id_)
             if call is None or call.state is not CallState.QUEUED:
                 return None
-            return outcomes.begin_again(ledger, call, self.snapshots)
+            return outcomes.begin_again(ledger, call, self.snapshots, account)
 
         return await self.transact(again)
 
@@ -308,16 +319,21 @@ class Dispatch:
         """The gateway's own journal says something of the call."""
         await self._with_call(id_, lambda ledger, call: outcomes.apply_report(ledger, call, report))
 
-    async def not_found(self, id_: str, *, sure: bool) -> Begun | None:
-        """The gateway knows nothing of a call that was looked up (`sure`), or it could not be asked."""
+    async def not_found(self, id_: str, *, sure: bool, patient: bool) -> None:
+        """The gateway knows nothing of a call that was looked up (`sure`), or it could not be asked.
 
-        def tell(ledger: Ledger) -> Begun | None:
-            call = calls.get(ledger.connection, id_)
-            if call is None or call.state is not CallState.PLACING:
-                return None
-            return outcomes.not_found(ledger, call, sure, self.snapshots)
+        `patient`: no account takes calls now.
+        """
 
-        return await self.transact(tell)
+        def tell(ledger: Ledger, call: Call) -> None:
+            if call.state is CallState.PLACING:
+                outcomes.not_found(ledger, call, sure, patient)
+
+        await self._with_call(id_, tell)
+
+    async def not_taken(self, id_: str, error: GatewayError) -> None:
+        """An account did not take the call, and another is asked for it at once."""
+        await self._with_call(id_, lambda ledger, call: outcomes.unavailable(ledger, call, error))
 
     async def unconfirmed(self, id_: str) -> None:
         """No final report came in time, and the gateway's journal has none either."""

@@ -154,7 +154,7 @@ def _reports(ledger: Ledger, message: Message) -> None:
 
 def _report(ledger: Ledger, report: Report) -> None:
     ledger.effects.count("reports_total", report.status.value)
-    call = calls.known_as(ledger.connection, report.gateway_id, report.foreign_id)
+    call = calls.known_as(ledger.connection, report.gateway_id, report.foreign_id, report.recipient)
     if call is None:
         # Our own reply may still be on its way, or it is a call of another installation on the same account.
         calls.keep_stray(ledger.connection, report, ledger.now)
@@ -170,7 +170,7 @@ def _keypress(ledger: Ledger, pressed: Keypress, *, late: bool = False) -> None:
     """`late`: signed so long ago that it may be a replay; it counts where nothing has been taken by that call yet."""
     if not ledger.world.keypress:
         return
-    call = calls.known_as(ledger.connection, pressed.gateway_id, pressed.foreign_id)
+    call = calls.known_as(ledger.connection, pressed.gateway_id, pressed.foreign_id, pressed.number)
     if late and (call is None or call.acknowledged):
         ledger.effects.count("duplicates_suppressed_total", "acknowledgement")
         return

@@ -5,6 +5,7 @@ Pages that are held back stay queued: once the limits allow it, one call tells t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -36,6 +37,18 @@ def hold(ledger: Ledger, person: str, number: str) -> HeldBack | None:
     return HeldBack(until)
 
 
+def hold_again(ledger: Ledger, number: str) -> HeldBack | None:
+    """What holds back the next request of a call that no account took; its cost is reckoned with already."""
+    until = max((until for until, _ in _rates(ledger, number)), default=ledger.now)
+    return HeldBack(until) if until > ledger.now else None
+
+
+def hold_all(ledger: Ledger, people: Iterable[str], until: datetime) -> None:
+    """No account takes calls: those who wait are told of in the story, once for each call that would be placed."""
+    for person in people:
+        _tell(ledger, person, until, Hold.GATEWAY)
+
+
 def day_of(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """When the calendar day of `now` begins in `zone`, and when the next one does."""
     midnight = datetime.combine(now.astimezone(zone).date(), time.min)
@@ -49,6 +62,14 @@ def spending(ledger: Ledger) -> Spending:
 
 def _limits(ledger: Ledger, person: str, number: str) -> list[tuple[datetime, Hold]]:
     """Until when each limit holds back a call to `number`; those that let it through may be among them."""
+    found = _rates(ledger, number)
+    world, now = ledger.world, ledger.now
+    if not within_budget(_spending(ledger), world.budget_per_day) and not pages.urgent_waits(ledger.connection, person):
+        found.append((day_of(now, world.timezone)[1], Hold.BUDGET))
+    return found
+
+
+def _rates(ledger: Ledger, number: str) -> list[tuple[datetime, Hold]]:
     world, now = ledger.world, ledger.now
     found: list[tuple[datetime, Hold]] = []
     if world.calls_per_person:
@@ -58,8 +79,6 @@ def _limits(ledger: Ledger, person: str, number: str) -> list[tuple[datetime, Ho
     if world.calls_per_minute:
         placed = calls.started_since(ledger.connection, now - MINUTE)
         found.append((allowed_at(placed, (Rate(world.calls_per_minute, MINUTE),), now), Hold.MINUTE))
-    if not within_budget(_spending(ledger), world.budget_per_day) and not pages.urgent_waits(ledger.connection, person):
-        found.append((day_of(now, world.timezone)[1], Hold.BUDGET))
     return found
 
 
@@ -72,7 +91,8 @@ def _tell(ledger: Ledger, person: str, until: datetime, why: Hold) -> None:
     waiting, first = pages.hold_pages(ledger.connection, person)
     if not waiting:
         return
-    note = f"{_why(ledger, why)}; until {until.astimezone(ledger.world.timezone):%Y-%m-%d %H:%M:%S %Z}"
+    word = "next" if why is Hold.GATEWAY else "until"
+    note = f"{_why(ledger, why)}; {word} {until.astimezone(ledger.world.timezone):%Y-%m-%d %H:%M:%S %Z}"
     for incident in waiting:
         ledger.line(Entry(ledger.now, "held_back", incident, who=person, note=note))
     if first:
@@ -89,3 +109,5 @@ def _why(ledger: Ledger, why: Hold) -> str:
             return "limits.calls_per_person: this phone has rung often enough"
         case Hold.MINUTE:
             return "limits.calls_per_minute: enough calls were placed in the last minute"
+        case Hold.GATEWAY:
+            return "no account at the gateway takes calls now; it is asked again and again"

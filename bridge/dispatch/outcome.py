@@ -26,7 +26,7 @@ from bridge.call import (
 )
 from bridge.dispatch import trial
 from bridge.dispatch.ledger import Ledger
-from bridge.dispatch.limits import HeldBack, hold
+from bridge.dispatch.limits import HeldBack, hold, hold_again
 from bridge.errors import GatewayError
 from bridge.escalation import PageEnded, Verdict
 from bridge.speech import Kind, Speech, Subject
@@ -53,8 +53,11 @@ class Begun:
     xml: bool
 
 
-def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun | HeldBack | None:
-    """Write down one call to `person` with every page that waits for them. None: there is nothing to call for."""
+def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids, account: str) -> Begun | HeldBack | None:
+    """Write down one call to `person` with every page that waits for them, to be requested by `account`.
+
+    None: there is nothing to call for.
+    """
     who = ledger.world.people.get(person)
     if who is None or who.phone is None:
         _nobody(ledger, person, ids)
@@ -64,7 +67,7 @@ def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun |
     held = hold(ledger, person, who.phone)
     if held is not None:
         return held
-    call = Call(ids.new(ledger.now), person, who.phone, ledger.now, requested_at=ledger.now)
+    call = Call(ids.new(ledger.now), person, who.phone, ledger.now, requested_at=ledger.now, account=account)
     if not pages.claim_pages(ledger.connection, person, call.id):
         return None
     call, xml = _worded(ledger, call, snapshots)
@@ -73,21 +76,25 @@ def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids) -> Begun |
     return Begun(call, xml)
 
 
-def begin_again(ledger: Ledger, call: Call, snapshots: Policies) -> Begun | None:
-    """Request a call once more, with whatever waits by now; it ends as cancelled when nothing is left to tell.
+def begin_again(ledger: Ledger, call: Call, snapshots: Policies, account: str) -> Begun | HeldBack | None:
+    """Request a call once more, by `account`, with whatever waits by now.
 
-    A test call is requested as it is; where somebody must be called for real by now, it gives way.
+    It ends as cancelled when nothing is left to tell (None). A test call is requested as it is, where nobody must be
+    called for real by now and it is not too late.
     """
+    held = hold_again(ledger, call.number)
+    if held is not None:
+        return held
     if call.template == TEST:
-        if trial.waited_for(ledger, call.person):
-            finish(ledger, call, Outcome.CANCELLED, "a real call goes before a test")
+        if why := trial.given_up(ledger, call):
+            finish(ledger, call, Outcome.CANCELLED, why)
             return None
-        return Begun(_saved(ledger, trial.requested(ledger, call)), xml=False)
+        return Begun(_saved(ledger, trial.requested(ledger, call, account)), xml=False)
     pages.claim_pages(ledger.connection, call.person, call.id)
     if not any(state == "calling" for _, _, state in pages.pages_in(ledger.connection, call.id)):
         finish(ledger, call, Outcome.CANCELLED, "not needed any more")
         return None
-    again = replace(call, state=CallState.PLACING, requested_at=ledger.now, reason="")
+    again = replace(call, state=CallState.PLACING, requested_at=ledger.now, reason="", account=account)
     worded, xml = _worded(ledger, again, snapshots)
     return Begun(_saved(ledger, worded), xml)
 
@@ -117,7 +124,7 @@ def _worded(ledger: Ledger, call: Call, snapshots: Policies) -> tuple[Call, bool
         speech_seconds=speech.seconds,
         window_from=begins,
         window_until=ends,
-        due_at=ledger.now + 2 * ledger.world.request_timeout + LOOK_UP_AFTER,
+        due_at=ledger.now + 2 * ledger.world.terms(call.account).request_timeout + LOOK_UP_AFTER,
     )
     return worded, speech.kind is Kind.XML
 
@@ -182,7 +189,7 @@ def placed(ledger: Ledger, call: Call, gateway_id: str | None, note: str = "") -
         state=CallState.PLACED,
         gateway_id=call.gateway_id or gateway_id,
         placed_at=call.placed_at or ledger.now,
-        due_at=ledger.now + ledger.world.report_timeout,
+        due_at=ledger.now + ledger.world.terms(call.account).report_timeout,
         reason="",
     )
     _took(ledger, call)
@@ -218,7 +225,7 @@ def apply_report(ledger: Ledger, call: Call, report: Report) -> Call:
         return call
     if moved.state is CallState.PLACED and moved.due_at is not None:
         # A call that still reports is alive: its time-out counts from the last word of it.
-        moved = replace(moved, due_at=ledger.now + ledger.world.report_timeout)
+        moved = replace(moved, due_at=ledger.now + ledger.world.terms(call.account).report_timeout)
     _took(ledger, call)
     moved = _saved(ledger, moved)
     if call.cost is None and moved.cost is not None:
@@ -249,7 +256,8 @@ def unavailable(ledger: Ledger, call: Call, error: GatewayError) -> None:
     due = ledger.now + pause_after(tries)
     calls.save(ledger.connection, replace(call, state=CallState.QUEUED, tries=tries, due_at=due, reason=str(error)))
     if tries == 1:
-        ledger.line(Entry(ledger.now, "gateway_unavailable", call=call.id, who=call.person, note=str(error)))
+        note = f"{call.account}: {error}" if len(ledger.world.accounts) > 1 else str(error)
+        ledger.line(Entry(ledger.now, "gateway_unavailable", call=call.id, who=call.person, note=note))
 
 
 def uncertain(ledger: Ledger, call: Call, error: GatewayError) -> None:
@@ -260,20 +268,22 @@ def uncertain(ledger: Ledger, call: Call, error: GatewayError) -> None:
     ledger.line(Entry(ledger.now, "uncertain", call=call.id, who=call.person, note=str(error)))
 
 
-def not_found(ledger: Ledger, call: Call, sure: bool, snapshots: Policies) -> Begun | None:
+def not_found(ledger: Ledger, call: Call, sure: bool, patient: bool) -> None:
     """A looked-up call of which the gateway knows nothing (`sure`), or which could not be looked up.
 
     It is requested once more; when that was uncertain too, it counts as unconfirmed and the incident goes on.
+    `patient`: no account takes calls; it is looked up until one does, for it may have been taken.
     """
     asked_at = call.requested_at or call.created_at
-    if not sure and ledger.now < asked_at + LOOK_UP_FOR:
+    if not sure and (patient or ledger.now < asked_at + LOOK_UP_FOR):
         calls.save(ledger.connection, replace(call, due_at=ledger.now + LOOK_UP_EVERY))
-        return None
+        return
     if call.asked_again:
         finish(ledger, call, Outcome.UNCONFIRMED, "two requests, and nothing is known of either")
-        return None
+        return
     ledger.line(Entry(ledger.now, "asked_again", call=call.id, who=call.person))
-    return begin_again(ledger, replace(call, asked_again=True), snapshots)
+    ledger.effects.wake = True
+    calls.save(ledger.connection, replace(call, state=CallState.QUEUED, asked_again=True, due_at=ledger.now))
 
 
 def finish(ledger: Ledger, call: Call, outcome: Outcome, reason: str) -> None:

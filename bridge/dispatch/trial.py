@@ -66,7 +66,15 @@ def waited_for(ledger: Ledger, person: str) -> bool:
     return person in pages.people_waiting(ledger.connection)
 
 
-def requested(ledger: Ledger, call: Call) -> Call:
-    """The test call as it is once it is requested (again)."""
-    due = ledger.now + 2 * ledger.world.request_timeout + LOOK_UP_AFTER
-    return replace(call, state=CallState.PLACING, requested_at=ledger.now, due_at=due, reason="")
+def given_up(ledger: Ledger, call: Call) -> str:
+    """Why a test call that waited for an account is not made any more; "": it is."""
+    if waited_for(ledger, call.person):
+        return "a real call goes before a test"
+    return "it could not be made in time" if ledger.now - call.created_at > TOO_LATE else ""
+
+
+def requested(ledger: Ledger, call: Call, account: str) -> Call:
+    """The test call as it is once it is requested (again), by `account`."""
+    due = ledger.now + 2 * ledger.world.terms(account).request_timeout + LOOK_UP_AFTER
+    placing = CallState.PLACING
+    return replace(call, state=placing, requested_at=ledger.now, due_at=due, reason="", account=account)

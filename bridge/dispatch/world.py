@@ -19,11 +19,18 @@ from bridge.speech import Speaker
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """One config, resolved. `link` makes the signed acknowledge URL of a call's id ("" where none can be reached).
+class Terms:
+    """What an account of that name allows a call: how long a request and its reports may take; how many run at once."""
 
-    `polls`: the gateway's journal is asked while calls run.
-    """
+    name: str = ""
+    request_timeout: timedelta = timedelta(seconds=15)
+    report_timeout: timedelta = timedelta(minutes=3)
+    max_concurrent_calls: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One config, resolved. `link` makes the signed acknowledge URL of a call's id ("" where none can be reached)."""
 
     route: Route
     intervals: Mapping[str, TimeInterval]
@@ -36,16 +43,17 @@ class World:
     rules: Rules = field(default_factory=Rules)
     keypress: bool = True
     reply: bool = True
-    request_timeout: timedelta = timedelta(seconds=15)
-    report_timeout: timedelta = timedelta(minutes=3)
-    polls: bool = False
-    max_concurrent_calls: int = 10
+    accounts: tuple[Terms, ...] = (Terms(),)
     calls_per_person: tuple[Rate, ...] = ()
     calls_per_minute: int | None = None
     budget_per_day: float | None = None
     watchdogs: tuple[Watchdog, ...] = ()
     retention: timedelta = timedelta(days=90)
     link: Callable[[str], str] = lambda _call: ""
+
+    def terms(self, account: str = "") -> Terms:
+        """Those of the account; of the first, where none has that name (any more)."""
+        return next((one for one in self.accounts if one.name == account), self.accounts[0])
 
 
 def world_of(config: Config, link: Callable[[str], str] = lambda _call: "") -> World:
@@ -71,10 +79,9 @@ def world_of(config: Config, link: Callable[[str], str] = lambda _call: "") -> W
         rules=Rules(acknowledgement.answer, acknowledgement.hang_up),
         keypress=acknowledgement.keypress,
         reply=acknowledgement.reply,
-        request_timeout=config.gateway.timeout,
-        report_timeout=config.gateway.report_timeout,
-        polls=config.gateway.reports != "webhook",
-        max_concurrent_calls=config.gateway.max_concurrent_calls,
+        accounts=tuple(
+            Terms(one.name, one.timeout, one.report_timeout, one.max_concurrent_calls) for one in config.gateways
+        ),
         calls_per_person=config.limits.calls_per_person,
         calls_per_minute=config.limits.calls_per_minute,
         budget_per_day=config.limits.budget_per_day,

@@ -6,11 +6,13 @@ wire       one HTTP request; what can go wrong with it
 replies    what the gateway answered to a call or an SMS: placed, refused, unavailable, uncertain
 records    balance, journal, subscriptions
 codes      the gateway's codes and their remedies
+circuit    whether the account takes calls, as a value
 reports    what its webhook brings; signature: whether it is really from there
 """
 
 from __future__ import annotations
 
+from bridge.gateway.circuit import Circuit, State, another_may, answered, failed, probed
 from bridge.gateway.client import Gateway, nothing
 from bridge.gateway.reports import Ignored, Keypress, Reply, Told, read_reports
 from bridge.gateway.signature import verify_signature
@@ -28,6 +30,7 @@ from bridge.gateway.words import (
 )
 
 __all__ = [
+    "Circuit",
     "Dialect",
     "Gateway",
     "Hook",
@@ -41,9 +44,14 @@ __all__ = [
     "Placed",
     "Reply",
     "Request",
+    "State",
     "Told",
+    "another_may",
+    "answered",
+    "failed",
     "nothing",
     "open_session",
+    "probed",
     "read_reports",
     "verify_signature",
 ]

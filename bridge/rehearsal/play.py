@@ -142,7 +142,7 @@ class _Play:
 
     def _call_those_waiting(self) -> None:
         live = [line.call for line in self._lines.values() if line.call.live]
-        free, held = self._world.max_concurrent_calls - len(live), []
+        free, held = self._world.terms().max_concurrent_calls - len(live), []
         for person in self._books.waiting():
             number = self._world.people[person].phone or ""
             engaged = any(call.person == person or call.number == number for call in live)
@@ -180,7 +180,7 @@ class _Play:
         speech = self._speak(person, serial)
         manner = self._answers.of(person, self._calls_to[person])
         self._calls_to[person] += 1
-        due_at = self._now + self._world.report_timeout
+        due_at = self._now + self._world.terms().report_timeout
         call = Call(serial, person, number, self._now, CallState.PLACED, gateway_id=serial, requested_at=self._now,
                     placed_at=self._now, due_at=due_at, speech_seconds=speech.seconds)  # fmt: skip
         if speech.window is not None:
@@ -229,7 +229,7 @@ class _Play:
 
     def _look_up(self, line: _Line) -> None:
         """No report came in time: the gateway's journal knows how a call that is over ended."""
-        waited = f"no report came within {length(self._world.report_timeout)}"
+        waited = f"no report came within {length(self._world.terms().report_timeout)}"
         if line.final is not None:
             self._tell(line, Happening.LOOKED_UP, f"{waited}: the gateway's journal is asked")
             self._report(line, line.final)
@@ -269,7 +269,7 @@ class _Play:
         report = Report(status, gateway_id=call.gateway_id, duration=line.talk, price=self._price)
         moved = settle(call, report, self._now)
         if moved.state is CallState.PLACED and moved.due_at is not None:
-            moved = replace(moved, due_at=self._now + self._world.report_timeout)
+            moved = replace(moved, due_at=self._now + self._world.terms().report_timeout)
         line.call = moved
         if moved.state is CallState.ENDED and (call.live or moved.outcome is not call.outcome):
             self._call_ended(line, first=call.live)

@@ -243,7 +243,7 @@ def _call(call: Call) -> dict[str, object]:
     names = (
         "id", "gateway_id", "person", "reason", "language", "template", "text", "speech_seconds", "window_from",
         "window_until", "created_at", "requested_at", "placed_at", "ringing_at", "answered_at", "ended_at", "due_at",
-        "duration", "cost", "tries", "acknowledged",
+        "duration", "cost", "account", "tries", "acknowledged",
     )  # fmt: skip
     shown: dict[str, object] = {name: getattr(call, name) for name in names}
     return shown | {

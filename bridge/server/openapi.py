@@ -114,6 +114,7 @@ def _call() -> Schema:
     schema = _object(
         id=TEXT,
         gateway_id=_maybe(TEXT),
+        account={"type": "string", "description": "that took it or may have, by its name in the config"},
         person=TEXT,
         number={"type": "string", "description": "masked"},
         state=_one_of(CallState),

@@ -15,6 +15,9 @@ from bridge.database.tables import calls, journal, strays
 from bridge.errors import LostRace
 from bridge.store.incidents import chunks
 
+# So many calls are looked through for the one that a report means.
+SAME_ID = 10
+
 _NAMES = tuple(field.name for field in fields(Call))
 _REPORT = msgspec.json.Decoder(Report)
 
@@ -52,15 +55,20 @@ def get(connection: Connection, id_: str) -> Call | None:
     return None if row is None else read_call(row)
 
 
-def known_as(connection: Connection, gateway_id: str | None, foreign_id: str | None) -> Call | None:
-    """The call that a report speaks of: by our own id where the report carries it, else by the gateway's."""
+def known_as(
+    connection: Connection, gateway_id: str | None, foreign_id: str | None, number: str | None = None
+) -> Call | None:
+    """The call that a report speaks of: by our own id where the report carries it, else by the gateway's.
+
+    Two gateways may give the same id: of several calls the newest to `number` (digits) is meant, else the newest.
+    """
     if foreign_id and (call := get(connection, foreign_id)) is not None:
         return call
     if not gateway_id:
         return None
     query = select(calls).where(calls.c.gateway_id == gateway_id).order_by(calls.c.created_at.desc())
-    row = connection.execute(query.limit(1)).first()
-    return None if row is None else read_call(row)
+    found = [read_call(row) for row in connection.execute(query.limit(SAME_ID))]
+    return next((call for call in found if number and call.number == f"+{number}"), found[0] if found else None)
 
 
 def latest_to(connection: Connection, number: str, since: datetime) -> Call | None:
@@ -70,22 +78,27 @@ def latest_to(connection: Connection, number: str, since: datetime) -> Call | No
     return None if row is None else read_call(row)
 
 
-def gateway_ids_to(connection: Connection, number: str, since: datetime) -> list[str]:
-    """The gateway's ids of the calls to `number` made since `since`: those that another call cannot have."""
+def gateway_ids_to(connection: Connection, number: str, since: datetime, account: str) -> list[str]:
+    """The ids of the calls to `number` that `account` took since `since`: those that another call there cannot have."""
     made = (calls.c.number == number) & (calls.c.created_at >= since) & calls.c.gateway_id.is_not(None)
+    made &= calls.c.account == account
     return [id_ for id_ in connection.execute(select(calls.c.gateway_id).where(made)).scalars() if id_ is not None]
 
 
+# One that waits for its next request is begun like a page that waits: when an account has a line free for it.
+_REQUESTED = calls.c.state != CallState.QUEUED.value
+
+
 def due(connection: Connection, now: datetime, limit: int) -> list[Call]:
-    """The calls about which something must be done now."""
-    query = select(calls).where(calls.c.due_at <= now).order_by(calls.c.due_at).limit(limit)
+    """The calls that were requested and about which something must be done now."""
+    query = select(calls).where(calls.c.due_at <= now, _REQUESTED).order_by(calls.c.due_at).limit(limit)
     return [read_call(row) for row in connection.execute(query)]
 
 
 def next_due(connection: Connection) -> datetime | None:
-    """When something must be done about a call next."""
+    """When something must be done next about a call that was requested."""
     found: datetime | None = connection.execute(
-        select(func.min(calls.c.due_at)).where(calls.c.due_at.is_not(None))
+        select(func.min(calls.c.due_at)).where(calls.c.due_at.is_not(None), _REQUESTED)
     ).scalar()
     return found
 
@@ -101,9 +114,15 @@ def wake_orphans(connection: Connection, now: datetime) -> int:
     return connection.execute(update(calls).where(orphan).values(due_at=now)).rowcount
 
 
+def hurry(connection: Connection, now: datetime) -> int:
+    """Calls that wait for their next request need not wait any longer; returns how many."""
+    waits = (calls.c.state == CallState.QUEUED.value) & calls.c.ended_at.is_(None) & (calls.c.due_at > now)
+    return connection.execute(update(calls).where(waits).values(due_at=now)).rowcount
+
+
 def started_since(connection: Connection, since: datetime, number: str | None = None) -> list[datetime]:
-    """When the calls (to `number`) placed since `since` were requested, oldest first."""
-    query = select(calls.c.requested_at).where(calls.c.requested_at > since)
+    """When the calls (to `number`) placed since `since` were requested, oldest first; not those that nobody took."""
+    query = select(calls.c.requested_at).where(calls.c.requested_at > since, _REQUESTED)
     if number is not None:
         query = query.where(calls.c.number == number)
     return [at for at in connection.execute(query.order_by(calls.c.requested_at)).scalars() if at is not None]
