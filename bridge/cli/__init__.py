@@ -26,6 +26,7 @@ COMMANDS = {
     "doctor": "doctor",
     "call": "call",
     "incidents": "incidents",
+    "import": "importing",
     "db": "schema",
     "simulator": "simulate",
     "demo": "demo",

@@ -1,6 +1,7 @@
 """The YAML file → one frozen Config, or everything that is wrong and where.
 
 tree      YAML text → nodes with line and column      reading   load() and check(): all of it in order
+spot      a node with its path, for who reads a file of others
 schema    what may stand where (pydantic)             words     the kinds of scalar   scalars  how each is read
 checks    what hangs together    files, numbers       not_yet   what this version does not act upon
 wording   findings in an operator's words             build     shape → settings, the frozen Config

@@ -1,6 +1,6 @@
 """Reads an Alertmanager config and says what would lose or double a page. Pure: text in, findings out.
 
-spot      a value with its place        reading       the config, inherited out   finding    what is found
+reading       the config, inherited out    finding    what is found
 address   does the URL get there        credentials   is it let in                webhooks   what its settings spoil
 reach     which routes lead here        witness       an alert for an example     timing     how late, how long nobody
 alive     what always fires             inhibition    what hides too much         refused    what Alertmanager refuses

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from bridge.config.spot import Spot
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import Webhook
-from bridge.doctor.spot import Spot
 
 DOOR = "/webhook/alertmanager"
 PORTS = {"http": 80, "https": 443}

@@ -6,10 +6,10 @@ import hmac
 import ipaddress
 from dataclasses import dataclass
 
+from bridge.config.spot import Spot
 from bridge.doctor.address import REDACTED, split
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import Webhook, text_at
-from bridge.doctor.spot import Spot
 
 ANSWER = "callbridge answers 401 and the page is lost"
 REMEDY = (

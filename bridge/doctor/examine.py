@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bridge.config.scalars import shown
+from bridge.config.spot import Spot, root_of
 from bridge.config.tree import Node, compose
 from bridge.doctor.address import Where, check_address, is_callbridge, unseen
 from bridge.doctor.alive import check_alive, check_critical
@@ -14,7 +15,6 @@ from bridge.doctor.inhibition import check_inhibition
 from bridge.doctor.reach import check_reach, tree_of
 from bridge.doctor.reading import Branch, Receiver, Webhook, receivers, tree
 from bridge.doctor.refused import check_refused
-from bridge.doctor.spot import Spot, root_of
 from bridge.doctor.surroundings import Surroundings
 from bridge.doctor.timing import check_timing
 from bridge.doctor.webhooks import check_generated, check_twins, check_webhook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bridge.doctor.spot import Spot
+from bridge.config.spot import Spot
 
 
 class Level(StrEnum):

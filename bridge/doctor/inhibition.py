@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bridge.config.spot import Spot
 from bridge.doctor.alive import INHIBITOR, WATCHDOG
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import matchers_of
-from bridge.doctor.spot import Spot
 from bridge.doctor.witness import example, written
 from bridge.route import Matcher
 

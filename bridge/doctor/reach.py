@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.config.spot import Spot
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import Branch, named
-from bridge.doctor.spot import Spot
 from bridge.doctor.witness import contradiction, example, written
 from bridge.route import Matcher, Route, match, shadowed
 

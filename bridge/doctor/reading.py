@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bridge.config.scalars import boolean, duration
-from bridge.doctor.spot import Spot
+from bridge.config.spot import Spot
 from bridge.route import Matcher, MatcherError, MatchOp, Route, parse_matchers
 
 # dispatch/route.go, DefaultRouteOpts.

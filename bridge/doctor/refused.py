@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from bridge.config.scalars import duration, near, shown
+from bridge.config.spot import Spot
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import EACH_ALERT, Branch, Receiver, is_true
-from bridge.doctor.spot import Spot
 from bridge.route import Matcher, MatcherError, MatchOp, parse_matchers
 
 REFUSED = "Alertmanager refuses the file"

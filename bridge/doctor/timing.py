@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bridge.config.scalars import brief
+from bridge.config.spot import Spot
 from bridge.doctor.finding import Findings, Level
 from bridge.doctor.reading import EACH_ALERT, Branch
-from bridge.doctor.spot import Spot
 from bridge.doctor.witness import contradiction, follows
 from bridge.escalation import NEWS_TIMEOUT, Policy
 from bridge.route import Matcher, Route

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from bridge.config.spot import Spot
 from bridge.doctor.address import split
 from bridge.doctor.finding import Findings
 from bridge.doctor.reading import Receiver, Webhook, is_false
-from bridge.doctor.spot import Spot
 
 # Go's time.Duration, which `timeout` is written in, and not Prometheus' durations.
 SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
