@@ -19,13 +19,13 @@ comma := ,
 empty :=
 FLOOR_1 := $(subst $(empty) $(empty),$(comma),$(foreach room,alert call escalation intervals route schedule sms,bridge/$(room).py bridge/$(room)/*))
 
-CODE := bridge tests $(if $(wildcard benchmarks/*.py),benchmarks)
+CODE := bridge tests deploy $(if $(wildcard benchmarks/*.py),benchmarks)
 ARGS ?=
 
-.PHONY: help demo test check bench image lock clean servers python
+.PHONY: help demo test check bench dashboards image lock clean servers python
 
 help:  ## what there is
-	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run.stamp  ## the whole story on your machine, no call is placed (ONCE=1: leave at the end)
 	$(BIN)/python -m bridge demo $(if $(ONCE),--once)
@@ -55,6 +55,9 @@ check: $(VENV)/dev.stamp  ## style, types, and which room may know which
 
 bench: $(VENV)/dev.stamp  ## what it takes, each as a ratio within one run
 	@for one in intake storm rest; do echo "$$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
+
+dashboards: $(VENV)/dev.stamp  ## write deploy/grafana/dashboards anew from their source
+	$(BIN)/python -m deploy.grafana.make
 
 image:  ## the container image callbridge:latest
 	docker build --tag callbridge:latest \
