@@ -289,7 +289,7 @@ def _expected(loaded: Config) -> Expected:
         schedules={name: name in called for name in loaded.schedules},
         watchdogs={one.name: one.every.total_seconds() for one in loaded.watchdogs},
         min_balance=loaded.gateway.min_balance,
-        reports=loaded.gateway.reports != "poll",
+        reports=all(one.reports != "poll" for one in loaded.gateways),
     )
 
 

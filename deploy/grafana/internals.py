@@ -24,6 +24,7 @@ from deploy.grafana.panels import (
     metric,
     quantile,
     rows,
+    states,
 )
 
 
@@ -215,7 +216,7 @@ def _gateway() -> list[AnyPanel]:
                     Query(f"max({metric('oldest_due_seconds')})", "oldest due"),
                 ],
                 "s",
-                8,
+                6,
                 8,
                 ((None, GREEN), (60, ORANGE), (120, RED)),
                 "CallbridgeWorkerStuck",
@@ -228,7 +229,7 @@ def _gateway() -> list[AnyPanel]:
                 "By what was asked; failed ones are among them.",
                 [Query(f"{increase('gateway_requests_total', by=operations)} > 0", "{{operation}}")],
                 "short",
-                8,
+                6,
                 8,
                 runbook="CallbridgeGatewayFailing",
                 interval="1m",
@@ -242,10 +243,22 @@ def _gateway() -> list[AnyPanel]:
                 "19 of 20 requests are answered, or have failed, within this time. gateway.timeout bounds it.",
                 [Query(quantile(0.95, "gateway_request_duration_seconds", by=operations), "{{operation}}")],
                 "s",
-                8,
+                6,
                 8,
                 interval=BAR,
                 none="none",
+            )
+        ),
+        states(
+            About(
+                "Accounts at the gateway",
+                "Whether each takes calls, as far as is known: while one is out, the next one of the file takes over.",
+                [Query(f"min by (gateway) ({metric('gateway_up')})", "{{gateway}}")],
+                "short",
+                6,
+                8,
+                ((None, RED), (1, GREEN)),
+                "CallbridgeAccountOut",
             )
         ),
     ]

@@ -67,8 +67,8 @@ def _now() -> list[AnyPanel]:
         figures(
             About(
                 "Balance",
-                "What the account at the gateway holds, as it last said. At zero no phone rings.",
-                [Query(f"min({metric('gateway_balance_euros')})", "balance")],
+                "What each account at the gateway holds, as it last said. At zero it rings no phone.",
+                [Query(f"min by (gateway) ({metric('gateway_account_balance_euros')})", "{{gateway}}")],
                 "currencyEUR",
                 4,
                 4,
@@ -261,10 +261,10 @@ def _cost() -> list[AnyPanel]:
         lines(
             About(
                 "Balance and its minimum",
-                "The account at the gateway, and gateway.min_balance of the config where there is one.",
+                "Each account at the gateway, and its min_balance of the config where it has one.",
                 [
-                    Query(f"min({metric('gateway_balance_euros')})", "balance"),
-                    Query(f"max({metric('gateway_min_balance_euros')})", "minimum"),
+                    Query(f"min by (gateway) ({metric('gateway_account_balance_euros')})", "{{gateway}}"),
+                    Query(f"max by (gateway) ({metric('gateway_account_min_balance_euros')})", "least of {{gateway}}"),
                 ],
                 "currencyEUR",
                 8,
