@@ -100,3 +100,4 @@ python:
 
 servers:
 	@.ci/servers
+	@.ci/helm $(BIN)

@@ -251,7 +251,7 @@ def test_make_refuses_an_old_python() -> None:
     assert "needs Python 3.11 or newer" in told.stderr
 
 
-@pytest.mark.parametrize("script", [".ci/run", ".ci/servers"])
+@pytest.mark.parametrize("script", [".ci/run", ".ci/servers", ".ci/helm"])
 def test_scripts(script: str) -> None:
     """The scripts can be run, and the shell can read them."""
     assert os.access(ROOT / script, os.X_OK)
