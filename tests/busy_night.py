@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bridge.clock import ManualClock
 from bridge.errors import ConfigError
-from bridge.simulator import Answer, answers, busy, mailbox, presses, refused, replies, silent, sleeps
-from tests.stories.night import ALICE, BOB, CAROL, TOKEN, Night, alert, night
+from bridge.simulator import Answer, Simulator, answers, busy, mailbox, presses, refused, replies, silent, sleeps
+from tests.stories.night import ALICE, BOB, CAROL, TOKEN, Night, alert, running
 
 LENGTH = timedelta(hours=14)
 EVENING = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
@@ -110,7 +110,7 @@ NIGHT = (
     Trouble(569, "ReplicaStops", 30, alice=(answers(after=6), KEY)),
     Trouble(572, "DatabaseReadOnly", 40, alice=(answers(after=6), KEY), bob=(KEY,)),
     Trouble(655, "ShopIsSlow", 40, alice=(presses("1", after=8, listens=12),), team="web"),
-    Trouble(742, "LoginFails", 45, alice=(sleeps(), sleeps()), bob=(presses("1", after=15, listens=11),), team="web"),
+    Trouble(742, "LoginFails", 45, alice=(sleeps(), sleeps()), bob=(presses("1", after=26, listens=11),), team="web"),
     Trouble(790, "DiskWillFillUp", 40, alice=(presses("1", after=4, listens=8),)),
 )
 
@@ -119,8 +119,8 @@ NIGHT = (
 async def evening(folder: Path, begins: datetime = EVENING) -> AsyncIterator[Night]:
     """The program and the telephone company as they stand when the night begins."""
     (folder / "holidays.ics").write_text(CALENDAR.format(day=f"{begins:%Y%m%d}"))
-    async with night(folder, text=CONFIG, clock=ManualClock(begins)) as it:
-        it.phones.balance = 7.2
+    clock = ManualClock(begins)
+    async with Simulator(clock, balance=7.2) as phones, running(folder, phones, clock, text=CONFIG) as it:
         yield it
 
 
@@ -182,7 +182,9 @@ async def _strangers(it: Night) -> None:
     await it.post("/webhook/sms77/wrong", {})
     report = {"webhook_event": "voice_status", "data": {"callId": "999999", "status": "completed", "duration": 3}}
     await it.post(f"/webhook/sms77/{TOKEN}", report)
-    await it.post("/webhook/grafana", GRAFANA)
+    for status in ("firing", "resolved"):
+        told = alert("PanelAlert", severity="none", status=status, ends="2026-11-23T20:00:00Z")
+        await it.post("/webhook/grafana", GRAFANA | {"status": status, "alerts": [told]})
 
 
 async def _acknowledged_by_hand(it: Night) -> None:
@@ -216,7 +218,6 @@ async def _faulty_config(it: Night) -> None:
 
 GRAFANA = {
     "receiver": "phone",
-    "status": "firing",
     "orgId": 1,
     "version": "1",
     "groupKey": "{}:{}",
@@ -225,5 +226,4 @@ GRAFANA = {
     "commonAnnotations": {},
     "externalURL": "http://grafana.example.test/",
     "truncatedAlerts": 0,
-    "alerts": [alert("PanelAlert", severity="none")],
 }

@@ -45,7 +45,12 @@ def overview() -> models.Dashboard:
 
 def _now() -> list[AnyPanel]:
     return [
-        _state("triggered", "Being called", "Incidents that nobody has taken yet: people are being called.", ORANGE),
+        _state(
+            "triggered",
+            "Not taken yet",
+            "Incidents that nobody has taken: people are being called, or the policy calls nobody, as for a Watchdog.",
+            ORANGE,
+        ),
         _state("acknowledged", "Taken", "Incidents that somebody has taken and that still fire.", GREEN),
         _state(
             "exhausted",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from html import escape
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bridge.clock import SystemClock
 from deploy.grafana.asking import Asked, Span, asked, chosen_variables, filled, label_values, panels, read_dashboard
+from deploy.grafana.drawing import page
 from deploy.grafana.make import FOLDER
 from tests.busy_night import evening, through
 from tests.prometheus import SCRAPE, Prometheus, prometheus
@@ -26,7 +30,7 @@ PANELS = [
     for panel in panels(board)
 ]
 # What is 0 after this night, and has to be.
-ZERO = {"Being called", "On the phone", "Inbox", "Nobody reached", "Taken"}
+ZERO = {"Not taken yet", "On the phone", "Inbox", "Nobody reached", "Taken"}
 # By then everything has happened.
 SHORT = timedelta(hours=10, minutes=30)
 Series = Sequence[Mapping[str, Any]]
@@ -40,6 +44,7 @@ class Seen:
     variables: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     marks: dict[str, Series] = field(default_factory=dict)
     rules: list[Mapping[str, Any]] = field(default_factory=list)
+    shown: tuple[float, float] = (0.0, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +78,7 @@ async def _scraped(prom: Prometheus, expr: str) -> None:
 
 
 async def _asked(prom: Prometheus, span: Span) -> Seen:
-    seen = Seen()
+    seen = Seen(shown=(span.begins, span.ends))
     for name, board in BOARDS.items():
         for query in asked(board, span):
             answered = seen.panels.setdefault((name, query.panel["id"]), [])
@@ -110,6 +115,19 @@ def test_a_panel_shows_something(seen: Seen, name: str, panel: int) -> None:
             assert all(label in one["metric"] for one in series), query.expr
     if BOARDS[name]["panels"][panel - 1]["title"] not in ZERO:
         assert any(number > 0 for _, series in answers for number in numbers(series))
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_dashboard_can_be_drawn(seen: Seen, name: str) -> None:
+    """What draws the README's picture draws every panel of each dashboard, with its title and what was answered."""
+    answers = {panel: tuple(found) for (board, panel), found in seen.panels.items() if board == name}
+    drawn = page(BOARDS[name], answers, seen.shown, ZoneInfo("Europe/Berlin"))
+
+    titles = re.findall(r"<h3>(.*?)</h3>", drawn)
+    assert titles == [escape(panel["title"]) for panel in panels(BOARDS[name])]
+    assert drawn.count('class="none"') == 0
+    assert "NaN" not in drawn
+    assert "{{" not in drawn
 
 
 def test_each_variable_has_values(seen: Seen) -> None:
