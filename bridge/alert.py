@@ -111,6 +111,7 @@ class _WireGroup(msgspec.Struct):
 
 _DECODER = msgspec.json.Decoder(_WireGroup)
 _QUOTED = re.compile(r"\\([\\.+*?()|\[\]{}^$])")
+_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _NOT_ONE = {
     Source.ALERTMANAGER: "not an Alertmanager webhook",
     Source.GRAFANA: "not a Grafana webhook",
@@ -217,6 +218,11 @@ def parse_time(text: str) -> datetime:
 def unquote_receiver(receiver: str) -> str:
     r"""The receiver's name as it was written: Alertmanager sends it regexp-quoted (`team\.x`)."""
     return _QUOTED.sub(r"\1", receiver)
+
+
+def quote_receiver(receiver: str) -> str:
+    r"""The receiver's name as Alertmanager sends it, and takes it for exactly this one (`team\.x`)."""
+    return _SPECIAL.sub(r"\\\g<0>", receiver)
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:

@@ -28,6 +28,7 @@ from bridge.dispatch import Dispatch
 from bridge.dispatch.world import world_of
 from bridge.errors import CallbridgeError, Reason
 from bridge.gateway import Operation, open_session
+from bridge.inquiry import Inquiry
 from bridge.logs import conceal, fields
 from bridge.metrics import Expected, Metrics
 from bridge.rota import Rota, called_by_policies
@@ -100,6 +101,14 @@ class App:
         )
         await self.rota.start(loaded)
         self.worker = Worker(self.dispatch, self._accounts(loaded), self.metrics, self.clock)
+        self.inquiry = self.worker.doubts = Inquiry(
+            dispatch=self.dispatch,
+            database=self.database,
+            metrics=self.metrics,
+            clock=self.clock,
+            session=self._session,
+        )
+        self.inquiry.adopt(loaded)
         self.doors = Doors(
             config=loaded,
             dispatch=self.dispatch,
@@ -126,6 +135,7 @@ class App:
             tasks.create_task(self.dispatch.run(halt))
             work = tasks.create_task(self.worker.run(halt))
             calendars = tasks.create_task(self.rota.run())
+            asking = tasks.create_task(self.inquiry.run(halt))
             self.doors.ready = True
             self.started.set()
             await self.stop.wait()
@@ -134,6 +144,7 @@ class App:
             await doors.aclose()
             halt.set()
             calendars.cancel()
+            asking.cancel()
             tasks.create_task(self._bound(work))
 
     async def _bound(self, work: asyncio.Task[None]) -> None:
@@ -220,6 +231,7 @@ class App:
         self.worker.accounts.retire()
         self.doors.config, self.dispatch.world, self.worker.accounts = loaded, world, self._accounts(loaded)
         self.rota.adopt(prepared)
+        self.inquiry.adopt(loaded)
         self._in_force(loaded)
         self.dispatch.work.set()
         log.info("config reloaded", extra=fields(file=self.options.config))

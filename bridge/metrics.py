@@ -40,6 +40,18 @@ from bridge.escalation import CLOSING, State, Verdict
 SOURCES = ("alertmanager", "grafana", "sms77", "keypress", "api")
 CODES = ("200", "400", "401", "404", "405", "413", "503")
 OPERATIONS = ("voice", "journal", "hang_up", "balance", "hooks", "sms")
+ALERTMANAGER_OPERATIONS = ("alerts", "groups", "silences", "silence", "expire", "status")
+ALERTMANAGER_REASONS = (
+    "connection",
+    "timeout",
+    "authentication",
+    "not_found",
+    "refused",
+    "server_error",
+    "unreadable",
+)
+FINDINGS = ("fires", "gone", "silenced", "suppressed", "unknown")
+HEARTBEATS = ("sent", "failed", "withheld")
 DUPLICATES = ("notification", "report", "acknowledgement")
 HOURS = tuple(f"{hour:02}" for hour in range(24))
 
@@ -85,6 +97,8 @@ class Metrics:
         self._add_incidents()
         self._add_calls()
         self._add_gateway()
+        self._add_alertmanager()
+        self._add_heartbeat()
         self._add_upkeep()
         self._add_build(revision, branch)
 
@@ -270,6 +284,44 @@ class Metrics:
         )
         self.reports_unmatched_total = self._counter(
             "reports_unmatched_total", "Reports of the gateway that belong to no known call."
+        )
+
+    def _add_alertmanager(self) -> None:
+        self.alertmanager_requests_total = self._counter(
+            "alertmanager_requests_total",
+            "Requests to Alertmanager's API, including failed ones.",
+            operation=ALERTMANAGER_OPERATIONS,
+        )
+        self.alertmanager_requests_failed_total = self._counter(
+            "alertmanager_requests_failed_total",
+            "Requests to Alertmanager's API that failed, by the reason.",
+            operation=ALERTMANAGER_OPERATIONS,
+            reason=ALERTMANAGER_REASONS,
+        )
+        self.alertmanager_request_duration_seconds = self._histogram(
+            "alertmanager_request_duration_seconds",
+            "Time from a request to Alertmanager's API to its answer or failure.",
+            REQUEST_BUCKETS,
+            operation=ALERTMANAGER_OPERATIONS,
+        )
+        self.alertmanager_rechecks_total = self._counter(
+            "alertmanager_rechecks_total",
+            "Incidents that Alertmanager was asked about, by what it said; unknown: nothing to go by.",
+            finding=FINDINGS,
+        )
+        self.alertmanager_found_total = self._counter(
+            "alertmanager_found_total", "Alerts that Alertmanager's API showed and no webhook had brought."
+        )
+
+    def _add_heartbeat(self) -> None:
+        self.heartbeat_ok = self._gauge(
+            "heartbeat_ok", "Whether all was well at the last heartbeat, NaN where none is configured."
+        )
+        self.heartbeat_ok.set(float("nan"))
+        self.heartbeats_total = self._counter(
+            "heartbeats_total",
+            "Heartbeats by what became of them; withheld: callbridge was not well.",
+            result=HEARTBEATS,
         )
 
     def _add_upkeep(self) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from bridge.accounts import Account, Accounts
 from bridge.call import Call, CallState, CallStatus, Report, settle
@@ -31,11 +33,28 @@ POLL_PAUSE = timedelta(seconds=15)
 POLL_BACK = timedelta(minutes=10)
 
 
+class Doubts(Protocol):
+    """Asks whether what is late still fires, before anybody is called for it."""
+
+    async def late(self, person: str, call: str | None) -> list[str]:
+        """The incidents to ask about before `person` is called (by a call that is there already)."""
+        ...
+
+    async def ask(self, ids: Sequence[str]) -> None:
+        """Ask about these incidents; they may be over afterwards, and are not late any more."""
+        ...
+
+
 class Worker:
-    """`accounts` may be replaced at any time (a reload): each request uses those it began with."""
+    """`accounts` may be replaced at any time (a reload): each request uses those it began with.
+
+    `doubts`, where there are any, are asked before a call that is late.
+    """
 
     def __init__(self, dispatch: Dispatch, accounts: Accounts, metrics: Metrics, clock: Clock) -> None:
         self.accounts = accounts
+        self.doubts: Doubts | None = None
+        self.last_pass: datetime | None = None
         self._dispatch = dispatch
         self._metrics = metrics
         self._clock = clock
@@ -74,6 +93,7 @@ class Worker:
         await self._forget()
         ask_at = self.accounts.upkeep(tasks)
         now = self._clock.now()
+        self.last_pass = now
         self._metrics.worker_last_pass_timestamp_seconds.set(now.timestamp())
         due = await self._dispatch.next_due()
         times = [due, held_until, watch_until, poll_at, self._forget_at, ask_at]
@@ -92,11 +112,14 @@ class Worker:
             await self._dispatch.hurry()
         people, live = await self._dispatch.people_waiting(), await self._dispatch.live_calls()
         now, engaged = self._clock.now(), {call.person for call in live}
-        fresh = [person for person in people if person not in engaged]
+        fresh = [person for person in people if person not in engaged and person not in self._busy]
         queued = [call for call in live if call.state is CallState.QUEUED and call.id not in self._busy]
         held = [call.due_at for call in queued if call.due_at is not None and call.due_at > now]
         again = [call.id for call in queued if call.due_at is None or call.due_at <= now]
+        owners = {call.id: call.person for call in queued}
         for name in [*again, *fresh]:
+            if await self._doubted(tasks, name, owners):
+                continue
             choice = self.accounts.in_order(live)
             if choice is None or choice[1] <= 0:
                 break
@@ -109,6 +132,15 @@ class Worker:
         if fresh and self.accounts.out:
             await self._dispatch.hold_all(fresh, self.accounts.back_at(now))
         return min(held, default=None)
+
+    async def _doubted(self, tasks: asyncio.TaskGroup, name: str, owners: Mapping[str, str]) -> bool:
+        """Whether a call must wait until it is known that what it tells still fires; the answer wakes us."""
+        if self.doubts is None:
+            return False
+        late = await self.doubts.late(owners.get(name, name), name if name in owners else None)
+        if late:
+            self._start(tasks, name, self.doubts.ask(late))
+        return bool(late)
 
     async def _begin(self, name: str, account: Account, *, again: bool) -> Begun | HeldBack | None:
         """A call to the person of that name, or `again` the one with that id."""

@@ -30,6 +30,7 @@ from bridge.alert import (
     fingerprint,
     parse_group,
     parse_time,
+    quote_receiver,
     severity_rank,
     unquote_receiver,
 )
@@ -524,6 +525,7 @@ def test_unquoting_undoes_quoting(name: str) -> None:
     """Whatever a receiver is called, its quoted form (as Go's regexp.QuoteMeta makes it) leads back to it."""
     quoted = "".join(f"\\{char}" if char in r"\.+*?()|[]{}^$" else char for char in name)
     assert unquote_receiver(quoted) == name
+    assert quote_receiver(name) == quoted
 
 
 labels_of_strangers = st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=5)

@@ -184,7 +184,6 @@ def test_not_yet_says_so(tmp_path: Path) -> None:
     sections = {
         "webhooks.grafana": "webhooks: {grafana: {hmac_secret_file: key}}",
         "schedules.*.ical": "schedules: {s: {ical: {file: a.ics}}}",
-        "alertmanagers": "alertmanagers: [{url: http://localhost:9093}]",
     }
     empty = "watchdogs: []\nalertmanagers: []\nlimits: {budget_per_day: }\nwebhooks: {grafana: }\n"
     plain = {fault.what for fault in check(write(tmp_path, SMALL + empty))}

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bridge.config import Rate, Secret, check, json_schema, load, reference
+from bridge.config import AlertmanagerSettings, HeartbeatSettings, Rate, Secret, check, json_schema, load, reference
 from bridge.config.__main__ import REFERENCE, TARGET, written
 from bridge.config.not_yet import NOT_YET
 from bridge.config.reference import DEFAULT, places
@@ -52,7 +52,8 @@ def test_example_says_what_the_contract_says() -> None:
         Rate(15, timedelta(hours=3)),
     )
     assert config.watchdogs[0].every == timedelta(minutes=10)
-    assert config.alertmanagers[0].url == "http://alertmanager:9093"
+    assert config.alertmanagers == (AlertmanagerSettings("http://alertmanager:9093", timedelta(0)),)
+    assert config.heartbeat == HeartbeatSettings(Secret(ROOT / "secrets" / "heartbeat_url"), timedelta(minutes=1))
     assert config.templates == (ROOT / "templates",)
     secrets = ROOT / "secrets"
     hooks = config.webhooks
@@ -129,7 +130,14 @@ def test_example_has_every_key() -> None:
     assert len(keys) > 80
     text = EXAMPLE.read_text(encoding="utf-8")
     force = re.sub(r"(^|\s)#.*", "", text)
-    commented = {"File.gateways", "Storage.url_file", "Ical.url", "Route.match", "Route.match_re"}
+    commented = {"File.gateways", "Storage.url_file", "Ical.url", "Route.match", "Route.match_re", "Heartbeat.url"}
+    commented |= {f"Alertmanager.{key}" for key in ("authorization", "basic_auth", "tls_config", "receivers")}
+    commented |= {
+        "Authorization.credentials_file",
+        "BasicAuth.username",
+        "BasicAuth.password_file",
+        "TlsConfig.ca_file",
+    }
     for key in keys:
         word = key.split(".")[1]
         place = text if key in commented else force

@@ -289,6 +289,9 @@ TABLE = {
     ),
     "triggered, Escalated: a record again": Cell(RECORDED, ONCE_MORE, 3, V.IGNORED, T, DAY),
     # acknowledged
+    "acknowledged, Fired anew: ring again": Cell(
+        TAKEN, Fired(anew=True), 40, V.RANG_AGAIN, T, 45, ["i1-2 alice 1.0.1"], who="alice"
+    ),
     "acknowledged, Fired: refresh": Cell(TAKEN, Fired(), 3, V.REFRESHED, A, DAY + 3, who=""),
     "acknowledged, Cleared: resolve": Cell(TAKEN, Cleared(), 3, V.RESOLVED, R, None, cancel=True),
     "acknowledged, Cleared by hand": Cell(TAKEN, Cleared(True), 3, V.RESOLVED_BY_HAND, R, None, cancel=True),

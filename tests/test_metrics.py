@@ -13,8 +13,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from bridge import __version__
+from bridge.alertmanager import Ask, Why
+from bridge.dispatch.answers import Finding
 from bridge.gateway import Operation
-from bridge.metrics import Expected, Metrics
+from bridge.metrics import FINDINGS, Expected, Metrics
 
 OUTCOMES = "answered no_answer failed refused unconfirmed cancelled"
 SOURCES = "alertmanager grafana sms77 keypress api"
@@ -23,6 +25,8 @@ REASONS = (
     "number_invalid sender_invalid text_invalid parameter_unknown recipient_limit no_credit authentication carrier "
     "gateway_error connection timeout unreadable duplicate"
 )
+ASKS = "alerts groups silences silence expire status"
+WHYS = "connection timeout authentication not_found refused server_error unreadable"
 
 # What the outside relies on: family, type, and each label with all of its values. Written out, not derived: changing a
 # word here breaks somebody's alert rules. Names are those of samples, without `callbridge_`.
@@ -51,6 +55,12 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
     ("gateway_balance_euros", "gauge", {}),
     ("gateway_min_balance_euros", "gauge", {}),
     ("reports_expected", "gauge", {}),
+    ("alertmanager_requests_total", "counter", {"operation": ASKS}),
+    ("alertmanager_requests_failed_total", "counter", {"operation": ASKS, "reason": WHYS}),
+    ("alertmanager_request_duration_seconds", "histogram", {"operation": ASKS}),
+    ("alertmanager_rechecks_total", "counter", {"finding": "fires gone silenced suppressed unknown"}),
+    ("alertmanager_found_total", "counter", {}),
+    ("heartbeats_total", "counter", {"result": "sent failed withheld"}),
     ("reports_total", "counter", {"status": "initiated ringing in-progress completed no-answer failed unknown"}),
     ("reports_unmatched_total", "counter", {}),
     ("duplicates_suppressed_total", "counter", {"kind": "notification report acknowledgement"}),
@@ -60,7 +70,14 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
     ("config_last_reload_success_timestamp_seconds", "gauge", {}),
     ("config_hash", "gauge", {}),
 ]
-EXTRA = {"inbox_waiting", "inbox_failures_total", "speech_fallbacks_total", "nobody_there_total", "decisions_total"}
+EXTRA = {
+    "heartbeat_ok",
+    "inbox_waiting",
+    "inbox_failures_total",
+    "speech_fallbacks_total",
+    "nobody_there_total",
+    "decisions_total",
+}
 OPEN = {
     "oncall_people",
     "watchdog_last_seen_timestamp_seconds",
@@ -154,6 +171,20 @@ def test_what_a_config_lets_one_expect(metrics: Metrics) -> None:
 def test_operations_are_the_gateways() -> None:
     """The operations that are counted are those that the gateway's client knows."""
     assert set(OPERATIONS.split()) == set(Operation)
+
+
+def test_questions_and_findings_are_alertmanagers() -> None:
+    """What is counted of Alertmanager is what its client asks, and what dispatch makes of the answers."""
+    assert set(ASKS.split()) == set(Ask)
+    assert set(WHYS.split()) == set(Why)
+    assert set(FINDINGS) == set(Finding)
+
+
+def test_unknown_heartbeat(metrics: Metrics) -> None:
+    """A heartbeat that nobody has configured is neither well nor unwell."""
+    series, _ = scraped(metrics)
+
+    assert math.isnan(series["heartbeat_ok"][()])
 
 
 def test_build_info(metrics: Metrics) -> None:

@@ -32,7 +32,7 @@ from bridge.access.tls import (
 )
 from bridge.config.faults import Faults
 from bridge.config.scalars import near, shown
-from bridge.config.schema import Section
+from bridge.config.section import Section
 from bridge.config.tree import Node, compose, dotted, select
 from bridge.config.wording import place, tell_all
 from bridge.config.words import Any_, Boolean

@@ -201,7 +201,7 @@ def _with(loaded: Config, folder: Path, api: str) -> Config:
     gateways = (replace(loaded.gateway, api_url=api, debug=False),)
     storage = replace(loaded.storage, url=f"sqlite:///{folder / 'demo.db'}")
     # Nobody sends their alerts here: half a minute after the story, the demo would ring for each that is missing.
-    return replace(loaded, gateways=gateways, storage=storage, watchdogs=())
+    return replace(loaded, gateways=gateways, storage=storage, watchdogs=(), alertmanagers=(), heartbeat=None)
 
 
 @asynccontextmanager

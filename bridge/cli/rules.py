@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from bridge.alert import Alert, AlertStatus, Group, Source, Stream, fingerprint
 from bridge.cli.words import at_time, read_payload
 from bridge.config.faults import Faults
-from bridge.config.schema import Section, at
+from bridge.config.section import Section, at
 from bridge.config.tree import Node, compose
 from bridge.config.wording import place, tell_all
 from bridge.config.words import Any_, Boolean, FilePath, Some

@@ -2,7 +2,8 @@
 
 tree      YAML text → nodes with line and column      reading   load() and check(): all of it in order
 spot      a node with its path, for who reads a file of others
-schema    what may stand where (pydantic)             words     the kinds of scalar   scalars  how each is read
+schema    what may stand where (pydantic), with outward and section
+words     the kinds of scalar   scalars  how each is read
 checks    what hangs together    files, numbers       not_yet   what this version does not act upon
 wording   findings in an operator's words             build     shape → settings, the frozen Config
 reference what the schema says, for editors and readers
@@ -18,6 +19,7 @@ from bridge.config.settings import (
     AlertmanagerSettings,
     Config,
     GatewaySettings,
+    HeartbeatSettings,
     Limits,
     Secret,
     Storage,
@@ -31,6 +33,7 @@ __all__ = [
     "AlertmanagerSettings",
     "Config",
     "GatewaySettings",
+    "HeartbeatSettings",
     "Limits",
     "Rate",
     "Secret",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from bridge.config import schema
+from bridge.config import outward, schema
 from bridge.config.files import database_url, resolved
 from bridge.config.numbers import read_number
 from bridge.config.settings import (
@@ -17,6 +17,7 @@ from bridge.config.settings import (
     AlertmanagerSettings,
     Config,
     GatewaySettings,
+    HeartbeatSettings,
     Limits,
     Secret,
     Storage,
@@ -56,7 +57,8 @@ def build(file: schema.File, path: Path, digest: int) -> Config:
         time_intervals=intervals,
         limits=_limits(file.limits),
         watchdogs=tuple(_watchdog(one) for one in file.watchdogs),
-        alertmanagers=tuple(AlertmanagerSettings(one.url, one.silence_on_acknowledge) for one in file.alertmanagers),
+        alertmanagers=tuple(_alertmanager(one, folder) for one in file.alertmanagers),
+        heartbeat=_heartbeat(file.heartbeat, folder) if file.heartbeat else None,
         templates=tuple(resolved(folder, one) for one in file.templates),
     )
 
@@ -172,3 +174,20 @@ def _limits(one: schema.Limits) -> Limits:
 
 def _watchdog(one: schema.Watchdog) -> Watchdog:
     return Watchdog(one.name, _parsed(one.matchers), one.every, one.policy)
+
+
+def _alertmanager(one: outward.Alertmanager, folder: Path) -> AlertmanagerSettings:
+    return AlertmanagerSettings(
+        url=one.url,
+        silence_on_acknowledge=one.silence_on_acknowledge,
+        timeout=one.timeout,
+        receivers=one.receivers,
+        credentials=_secret(folder, one.authorization.credentials_file if one.authorization else None),
+        username=one.basic_auth.username if one.basic_auth else "",
+        password=_secret(folder, one.basic_auth.password_file if one.basic_auth else None),
+        ca_file=resolved(folder, one.tls_config.ca_file) if one.tls_config else None,
+    )
+
+
+def _heartbeat(one: outward.Heartbeat, folder: Path) -> HeartbeatSettings:
+    return HeartbeatSettings(_secret(folder, one.url_file) or one.url or "", one.every)

@@ -22,6 +22,9 @@ SECRETS = (
     ("webhooks.grafana.hmac_secret_file", "every notification is refused"),
     ("webhooks.sms77.token_file", "no report of the gateway is taken"),
     ("webhooks.sms77.signing_key_file", "no report of the gateway is taken"),
+    ("alertmanagers.#.authorization.credentials_file", "this Alertmanager is not asked"),
+    ("alertmanagers.#.basic_auth.password_file", "this Alertmanager is not asked"),
+    ("heartbeat.url_file", "no heartbeat is sent"),
 )
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+=]{20,}")
 DEFAULT_URL = "sqlite:///callbridge.db"
@@ -41,6 +44,10 @@ def check_files(root: Node, folder: Path, faults: Faults) -> None:
     for place, node in select(root, "templates.#"):
         if node.text and not os.path.isdir(resolved(folder, node.text)):
             what = f"{shown(node.text)}: no such folder; until it is there the shipped templates are used"
+            faults.tell(node.line, node.column, place, what, warning=True)
+    for place, node in select(root, "alertmanagers.#.tls_config.ca_file"):
+        if node.text and not os.path.isfile(resolved(folder, node.text)):
+            what = f"{shown(node.text)}: no such file; until it is there this Alertmanager is not asked"
             faults.tell(node.line, node.column, place, what, warning=True)
     for place, node in select(root, "schedules.*.ical.file"):
         if node.text and not os.path.isfile(resolved(folder, node.text)):

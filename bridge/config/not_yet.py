@@ -16,9 +16,7 @@ class NotYet:
     what: str
 
 
-NOT_YET = (
-    NotYet("alertmanagers", "this version does not ask Alertmanager yet; nothing is re-checked or silenced there"),
-)
+NOT_YET = (NotYet("heartbeat", "this version does not send it yet"),)
 
 
 def check_not_yet(root: Node, faults: Faults) -> None:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import phonenumbers
 
 from bridge.call import Rate
+from bridge.route import Matcher, MatcherError, MatchOp
 
 UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 MILLISECONDS = {
@@ -202,12 +203,20 @@ def web_address(text: str) -> str:
     return text.rstrip("/")
 
 
-def calendar_address(text: str) -> str:
-    """A calendar's http or https address, letter by letter: its path and its query are often what lets one in."""
-    address, _, _query = text.partition("?")
-    web_address(address)
+def secret_address(text: str) -> str:
+    """An http or https address, letter by letter: its path and its query are often what lets one in."""
+    web_address(text.partition("?")[0])
     if "#" in text or re.search(r"[\s\x00-\x1f]", text):
-        raise ValueError("has a # or a blank in it; write the address as the calendar's export tells it")
+        raise ValueError("has a # or a blank in it; write the address as it was given to you")
+    return text
+
+
+def receiver_pattern(text: str) -> str:
+    """A regular expression (RE2) for the whole name of a receiver."""
+    try:
+        Matcher("receiver", MatchOp.REGEX, text_of(text))
+    except MatcherError as error:
+        raise ValueError(str(error)) from None
     return text
 
 

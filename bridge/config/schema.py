@@ -7,18 +7,18 @@ place of the file (names, matchers, phone numbers) is looked at in `checks`.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
+from bridge.config.outward import Alertmanager, Heartbeat
+from bridge.config.section import Section, at
 from bridge.config.words import (
     Address,
     Amount,
     Any_,
     Boolean,
-    CalendarAddress,
     CallsAtOnce,
     CallsPerMinute,
     DialectWord,
@@ -36,6 +36,7 @@ from bridge.config.words import (
     RequestTime,
     Retention,
     RingTime,
+    SecretAddress,
     Some,
     TargetName,
     TemplateName,
@@ -43,24 +44,6 @@ from bridge.config.words import (
     Turn,
     Zone,
 )
-
-
-class Section(BaseModel):
-    """A map with fixed keys; an empty one may be written as nothing, and an empty value means: not set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unset(cls, value: Any) -> Any:
-        if value is None:
-            return {}
-        return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
-
-
-def at(key: str, what: str) -> PydanticCustomError:
-    """A fault of a whole map that is best shown at one of its keys."""
-    return PydanticCustomError("at", "{what}", {"key": key, "what": what})
 
 
 class Global(Section):
@@ -206,7 +189,7 @@ class Ical(Section):
 
     file: FilePath | None = None
     """A file of iCalendar; write this or url."""
-    url: CalendarAddress | None = None
+    url: SecretAddress | None = None
     """Where a server has it, such as https://calendar.example/basic.ics."""
     refresh: Refresh = timedelta(minutes=15)
     """How often it is read again (default 15m)."""
@@ -351,15 +334,6 @@ class Watchdog(Section):
     """Who is called then."""
 
 
-class Alertmanager(Section):
-    """An Alertmanager whose API may be asked."""
-
-    url: Address
-    """Its address, without /api/v2."""
-    silence_on_acknowledge: Duration = timedelta(0)
-    """How long a silence is set for when somebody acknowledges; 0 (default): none."""
-
-
 class File(Section):
     """The one file of callbridge."""
 
@@ -379,5 +353,6 @@ class File(Section):
     limits: Limits = Field(default_factory=Limits)
     watchdogs: list[Watchdog] = Field(default_factory=list)
     alertmanagers: list[Alertmanager] = Field(default_factory=list)
+    heartbeat: Heartbeat | None = None
     templates: list[FilePath] = Field(default_factory=list)
     """Folders; the first that has the template wins, the shipped ones come last."""

@@ -127,10 +127,32 @@ class Watchdog:
 
 @dataclass(frozen=True, slots=True)
 class AlertmanagerSettings:
-    """One Alertmanager whose API may be asked; `silence_on_acknowledge` zero: none is made."""
+    """One Alertmanager whose API may be asked, and how it is let in: by a bearer token, or a user's password.
+
+    `receivers` is a regular expression for the whole name of those that send to us; "": those that have sent.
+    `silence_on_acknowledge` zero: none is made.
+    """
 
     url: str
     silence_on_acknowledge: timedelta
+    timeout: timedelta = timedelta(seconds=3)
+    receivers: str = ""
+    credentials: Secret | None = None
+    username: str = ""
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSettings:
+    """Who is told every so often that callbridge can call; the address may be what lets one in."""
+
+    url: str | Secret = field(repr=False)
+    every: timedelta
+
+    def address(self) -> str:
+        """Where to tell it. Raises CallbridgeError that names the file it cannot be read from."""
+        return self.url.read() if isinstance(self.url, Secret) else self.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +177,7 @@ class Config:
     limits: Limits
     watchdogs: tuple[Watchdog, ...]
     alertmanagers: tuple[AlertmanagerSettings, ...]
+    heartbeat: HeartbeatSettings | None
     templates: tuple[Path, ...]
     # The file as it was read, fit to be shown: secrets are `<secret>`, numbers are not masked.
     shown: str = field(default="", repr=False)

@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails
 
 from bridge.config.faults import Faults
 from bridge.config.scalars import near, shown
-from bridge.config.schema import File, Section
+from bridge.config.schema import File
+from bridge.config.section import Section
 from bridge.config.tree import Entry, Node, dotted
 
 Location = Sequence[int | str]
@@ -28,6 +29,8 @@ EXAMPLES = {
     "from": "from: 2026-12-24 00:00",
     "gateway": "gateway: {api_key_file: secrets/api_key}",
     "hmac_secret_file": "hmac_secret_file: secrets/grafana_hmac",
+    "ca_file": "ca_file: secrets/ca.pem",
+    "password_file": "password_file: secrets/alertmanager_password",
     "matchers": "matchers: ['alertname=\"Watchdog\"']",
     "name": "name: and a name",
     "people": "people: and a map of those who can be called",
@@ -41,6 +44,7 @@ EXAMPLES = {
     "steps": "steps: [{call: [alice]}], or steps: [] to record and call nobody",
     "tests": "tests: and a list of them",
     "until": "until: 2026-12-27 00:00",
+    "username": "username: callbridge",
     "url": "url: http://alertmanager:9093",
 }
 
@@ -55,6 +59,9 @@ FOREIGN = {
     "inhibit_rules": "inhibition stays in Alertmanager; leave it out",
     "api_key": "secrets live in files of their own; write api_key_file",
     "credentials": "secrets live in files of their own; write credentials_file",
+    "password": "secrets live in files of their own; write password_file",
+    "bearer_token": "secrets live in files of their own; write authorization: {credentials_file: …}",
+    "bearer_token_file": "write authorization: {credentials_file: …}",
     "hmac_secret": "secrets live in files of their own; write hmac_secret_file",
     "token": "secrets live in files of their own; write token_file",
     "signing_key": "secrets live in files of their own; write signing_key_file",

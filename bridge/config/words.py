@@ -119,10 +119,13 @@ Address = Annotated[
     _reader(scalars.web_address, "an address"),
     WithJsonSchema({"type": "string", "format": "uri"}),
 ]
-CalendarAddress = Annotated[
+SecretAddress = Annotated[
     str,
-    _reader(scalars.calendar_address, "an address"),
+    _reader(scalars.secret_address, "an address"),
     WithJsonSchema({"type": "string", "format": "uri"}),
+]
+ReceiverPattern = Annotated[
+    str, *_text(scalars.receiver_pattern, "a regular expression", examples=["callbridge|page-.*"])
 ]
 Phone = Annotated[str, _reader(str, "a phone number"), WithJsonSchema(_PHONE_JSON)]
 PerPerson = Annotated[
@@ -147,6 +150,8 @@ Retention = Annotated[timedelta, span("1h"), DURATION_JSON]
 RingTime = Annotated[timedelta, span("5s", "60s"), DURATION_JSON]
 RequestTime = Annotated[timedelta, span("1ms", "10m"), DURATION_JSON]
 Refresh = Annotated[timedelta, span("1m"), DURATION_JSON]
+Answer = Annotated[timedelta, span("1ms", "30s"), DURATION_JSON]
+Beat = Annotated[timedelta, span("10s", "1d"), DURATION_JSON]
 CallsAtOnce = Annotated[int, *whole(1, 1000)]
 CallsPerMinute = Annotated[int, *whole(1, 10_000)]
 TemplateName = Annotated[str, *_text(scalars.template_name, "a template's name like call")]

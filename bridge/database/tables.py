@@ -175,6 +175,9 @@ Index(
     sqlite_where=QUEUED,
     postgresql_where=QUEUED,
 )
+# Kept back because Alertmanager keeps its alerts quiet; it is asked of them again and again.
+SUPPRESSED = pages.c.state == literal_column("'suppressed'")
+Index("pages_suppressed", pages.c.incident, sqlite_where=SUPPRESSED, postgresql_where=SUPPRESSED)
 _called = pages.c.call.is_not(None)
 Index("pages_call", pages.c.call, sqlite_where=_called, postgresql_where=_called)
 
@@ -282,6 +285,20 @@ watchdogs = Table(
     Column("seen", Boolean, nullable=False),
     # When its silence was told last; nothing as long as it comes.
     Column("told_at", Instant),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("incident", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    # What Alertmanager calls it; nothing as long as it is only wanted, or its answer was lost.
+    Column("silence", Text),
+    # Set by callbridge, or by a human whose silence acknowledged the incident.
+    Column("ours", Boolean, nullable=False),
+    Column("ends_at", Instant),
+    # When something must be done about it, and who claims it moves that ahead; nothing where nothing is to be done.
+    Column("due_at", Instant),
 )
 
 probe = Table(

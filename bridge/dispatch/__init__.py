@@ -89,6 +89,8 @@ class Dispatch:
         self.world = world
         self.inbox = Inbox(database)
         self.work = asyncio.Event()
+        # Set whenever something was decided on an incident, for whoever follows that.
+        self.decided = asyncio.Event()
         # Set after each commit that changed something: for whoever shows it. Who waits for it clears it.
         self.changed = asyncio.Event()
         self.hang_ups: list[str] = []
@@ -389,6 +391,8 @@ class Dispatch:
         effects.apply(self._metrics)
         _say(effects)
         self.hang_ups += effects.hang_up
+        if effects.told:
+            self.decided.set()
         self.changed.set()
         if effects.wake or effects.hang_up:
             self.work.set()

@@ -14,6 +14,7 @@ import msgspec
 
 from bridge.alert import Alert, Group, Source, parse_group
 from bridge.call import By, Call, Report
+from bridge.dispatch.found import FOUND, adopt, tell
 from bridge.dispatch.ledger import Held, Ledger
 from bridge.dispatch.outcome import apply_report
 from bridge.dispatch.trial import begin_test
@@ -58,13 +59,17 @@ def digest(ledger: Ledger, messages: Sequence[Message]) -> None:
         for one in messages
         if one.door in (Door.ALERTMANAGER, Door.GRAFANA)
     }
+    if ledger.world.searches:
+        adopt(ledger, groups.values())
     ledger.load_streams(group.stream for group in groups.values())
     seen: dict[str, datetime] = {}
     for message in messages:
         match message.door:
             case Door.ALERTMANAGER | Door.GRAFANA:
                 _notification(ledger, message, groups[message.seq])
-                seen |= dict.fromkeys(seen_in(ledger.world, groups[message.seq].alerts), message.received_at)
+                # What was found says that Alertmanager lives, not that its notifications come in.
+                if FOUND not in message.meta:
+                    seen |= dict.fromkeys(seen_in(ledger.world, groups[message.seq].alerts), message.received_at)
             case Door.SMS77:
                 _reports(ledger, message)
             case Door.KEYPRESS:
@@ -93,6 +98,8 @@ def _notification(ledger: Ledger, message: Message, group: Group) -> None:
             ledger.begin(held)
         else:
             _told_again(ledger, held, listed, news)
+        if news and FOUND in message.meta:
+            tell(ledger, held, listed)
 
 
 def _belongs_to(ledger: Ledger, message: Message, group: Group, alert: Alert, fresh: list[Held]) -> list[Held]:
@@ -198,14 +205,15 @@ def take(ledger: Ledger, call: Call, by: By, note: str) -> None:
     """One acknowledgement takes every incident that the call told of."""
     ids = [incident for _, incident, _ in pages.pages_in(ledger.connection, call.id)]
     for held in ledger.load(ids):
-        _acknowledge(ledger, held, by, call.person, note)
+        acknowledge(ledger, held, by, call.person, note)
     # Read again: a call that was still to be tried has ended by this very acknowledgement.
     present = calls.get(ledger.connection, call.id)
     if present is not None and not present.acknowledged:
         calls.save(ledger.connection, replace(present, acknowledged=True))
 
 
-def _acknowledge(ledger: Ledger, held: Held, by: By, who: str, note: str) -> None:
+def acknowledge(ledger: Ledger, held: Held, by: By, who: str, note: str) -> None:
+    """Somebody takes an incident, by whatever way that is no call's own end; the second time counts as a duplicate."""
     before = held.incident.state
     decision = ledger.happen(held, Acknowledged(by, who), note)
     if decision.verdict is Verdict.ACKNOWLEDGED and before is not State.ACKNOWLEDGED:
@@ -222,7 +230,7 @@ def _command(ledger: Ledger, command: Command, asked_at: datetime) -> None:
         note = " ".join(part for part in (f"by {command.by}" if command.by else "", command.comment) if part)
         match command.action:
             case "acknowledge":
-                _acknowledge(ledger, held, command.way, command.by, note)
+                acknowledge(ledger, held, command.way, command.by, note)
             case "escalate":
                 ledger.happen(held, Escalated(command.by), note)
             case "call_again":

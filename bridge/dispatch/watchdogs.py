@@ -88,18 +88,13 @@ def look(ledger: Ledger, started_at: datetime) -> datetime | None:
     for name, watchdog in wanted.items():
         if due_at(watchdog, kept[name], started_at) > ledger.now:
             continue
-        if _unread(ledger, kept[name].since + watchdog.every):
+        if inbox.unread(ledger.connection, kept[name].since + watchdog.every, ledger.now):
             return ledger.now + UNREAD_PAUSE
         told = replace(kept[name], told_at=ledger.now)
         store.save(ledger.connection, kept[name], told)
         kept[name] = told
         _tell(ledger, watchdog, told)
     return next_due(ledger.world, kept, started_at)
-
-
-def _unread(ledger: Ledger, since: datetime) -> bool:
-    """Whether a message that came in time is not understood yet: it may be what we are waiting for."""
-    return any(one.received_at <= since for one in inbox.waiting(ledger.connection, ledger.now, 1))
 
 
 def _tell(ledger: Ledger, watchdog: Watchdog, watch: Watch) -> None:
@@ -140,7 +135,7 @@ def _group(ledger: Ledger, watch: Watch, status: AlertStatus) -> Group:
         starts_at=watch.since,
         ends_at=None if status is AlertStatus.FIRING else ledger.now,
     )
-    stream = Stream(Source.ALERTMANAGER, RECEIVER, f"watchdog:{watch.name}")
+    stream = Stream(Source.ALERTMANAGER, RECEIVER, f"{store.STREAMS}{watch.name}")
     return Group(stream, (alert,), {"alertname": "WatchdogMissing", "watchdog": watch.name}, "")
 
 

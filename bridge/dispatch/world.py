@@ -30,7 +30,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One config, resolved. `link` makes the signed acknowledge URL of a call's id ("" where none can be reached)."""
+    """One config, resolved. `link` makes the signed acknowledge URL of a call's id ("" where none can be reached).
+
+    `searches`: Alertmanager is asked for what no webhook brought.
+    """
 
     route: Route
     intervals: Mapping[str, TimeInterval]
@@ -48,6 +51,7 @@ class World:
     calls_per_minute: int | None = None
     budget_per_day: float | None = None
     watchdogs: tuple[Watchdog, ...] = ()
+    searches: bool = False
     retention: timedelta = timedelta(days=90)
     link: Callable[[str], str] = lambda _call: ""
 
@@ -86,6 +90,7 @@ def world_of(config: Config, link: Callable[[str], str] = lambda _call: "") -> W
         calls_per_minute=config.limits.calls_per_minute,
         budget_per_day=config.limits.budget_per_day,
         watchdogs=config.watchdogs,
+        searches=bool(config.alertmanagers),
         retention=config.storage.retention,
         link=link,
     )

@@ -142,7 +142,12 @@ CLOSING = (Verdict.RESOLVED, Verdict.RESOLVED_BY_HAND, Verdict.NO_NEWS)
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """A notification says that at least one alert of the incident fires."""
+    """A notification says that at least one alert of the incident fires.
+
+    `anew`: what had acknowledged it holds no longer, and it fires still.
+    """
+
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

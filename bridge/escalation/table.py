@@ -11,6 +11,7 @@ acknowledged  refresh     resolve   ring again        ignore                    
 exhausted     ring again  resolve   ignore            take if taken, else ignore       acknowledge   ring again
 resolved      ignore      ignore    ignore            ignore                           ignore        ignore
 
+An acknowledged one that has Fired anew rings again: what acknowledged it (a silence) holds no longer.
 In every open state a Due that comes `NEWS_TIMEOUT` after the last notification resolves the incident: nobody speaks of
 it any more. "Take" means: the call itself acknowledged (a key, an answer where that is configured).
 """
@@ -88,6 +89,8 @@ def _triggered(incident: Incident, event: Event, roster: Roster, now: datetime) 
 
 def _acknowledged(incident: Incident, event: Event, roster: Roster, now: datetime) -> Decision:
     match event:
+        case Fired(anew=True):
+            return _ring_again(replace(incident, news_at=now), roster, now)
         case Fired():
             return _plain(replace(incident, news_at=now), Verdict.REFRESHED)
         case Cleared():

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from bridge.config.scalars import calendar_address, shown
+from bridge.config.scalars import secret_address, shown
 from bridge.config.spot import Spot
 from bridge.errors import ConfigError, Fault
 from bridge.importing import chains, routes, shifts
@@ -119,7 +119,7 @@ def _calendar(spot: Spot, draft: Draft) -> str:
     if url is None:
         return ""
     try:
-        return calendar_address(url.text or "")
+        return secret_address(url.text or "")
     except ValueError as error:
         draft.lost(url, f"{error}")
         return ""

@@ -103,7 +103,7 @@ def _page() -> Schema:
         step=COUNT,
         attempt=COUNT,
         queued_at=TIME,
-        state=_one_of(("queued", "calling", "ended", "cancelled")),
+        state=_one_of(("queued", "suppressed", "calling", "ended", "cancelled")),
         call=_maybe(TEXT),
         outcome=_maybe(_one_of(Outcome)),
         ended_at=_maybe(TIME),

@@ -200,6 +200,11 @@ def _read(connection: Connection, seqs: Sequence[int]) -> list[Message]:
     return found
 
 
+def unread(connection: Connection, since: datetime, now: datetime) -> bool:
+    """Whether a message that had come by `since` is not understood yet: it may say what we are waiting for."""
+    return any(one.received_at <= since for one in waiting(connection, now, 1))
+
+
 def _message(row: Any) -> Message:
     return Message(
         door=Door(row.door),

@@ -138,6 +138,19 @@ def open_in_streams(connection: Connection, keys: Iterable[str], snapshots: Poli
     return found
 
 
+def move(connection: Connection, key: str, stream: Stream) -> int:
+    """Let the open incidents of one stream (by `stream_key`) be of another, where it has none of their policy."""
+    there = select(incidents.c.policy).where(incidents.c.stream == stream_key(stream), incidents.c.closed_at.is_(None))
+    here = (incidents.c.stream == key) & incidents.c.closed_at.is_(None) & incidents.c.policy.not_in(there)
+    moved = {
+        "stream": stream_key(stream),
+        "receiver": stream.receiver,
+        "group_key": stream.group_key,
+        "version": incidents.c.version + 1,
+    }
+    return connection.execute(update(incidents).where(here).values(moved)).rowcount
+
+
 def due(connection: Connection, now: datetime, limit: int) -> list[str]:
     """The ids of the incidents whose time has come, the longest overdue first."""
     query = select(incidents.c.id).where(incidents.c.due_at <= now).order_by(incidents.c.due_at).limit(limit)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_colum
 
 from bridge.call import Outcome
 from bridge.database.many import insert_many
-from bridge.database.tables import QUEUED, microseconds, pages
+from bridge.database.tables import QUEUED, SUPPRESSED, calls, microseconds, pages
 from bridge.escalation import Page
 
 
@@ -65,7 +65,7 @@ def _span(incident: str) -> tuple[str, str]:
 _UNDER_WAY = (
     (pages.c.id > bindparam("first"))
     & (pages.c.id < bindparam("end"))
-    & or_(QUEUED, pages.c.state == literal_column("'calling'"))
+    & or_(QUEUED, SUPPRESSED, pages.c.state == literal_column("'calling'"))
 )
 _FIND = select(pages.c.id, pages.c.incident, pages.c.call).where(_UNDER_WAY)
 _DROP = update(pages).where(_UNDER_WAY).values(state="cancelled", outcome="cancelled", ended_at=bindparam("now"))
@@ -120,6 +120,28 @@ def hold_pages(connection: Connection, person: str) -> tuple[list[str], bool]:
     known = connection.execute(select(pages.c.id).where(waits, pages.c.held.is_(True)).limit(1)).first()
     connection.execute(update(pages).where(news).values(held=True))
     return found, known is None
+
+
+def suppress(connection: Connection, incident: str) -> int:
+    """Keep back what is to be told of `incident`, also by a call that still waits for the gateway; returns how many.
+
+    No call takes such pages; `let_go` lets them wait for one again.
+    """
+    tried = select(calls.c.id).where(calls.c.state == "queued", calls.c.ended_at.is_(None))
+    rides = (pages.c.state == literal_column("'calling'")) & pages.c.call.in_(tried)
+    kept = update(pages).where(of_incident(incident), or_(QUEUED, rides)).values(state="suppressed", call=None)
+    return connection.execute(kept).rowcount
+
+
+def let_go(connection: Connection, incident: str) -> int:
+    """What was kept back of `incident` waits for a call again; returns how many pages."""
+    return connection.execute(update(pages).where(of_incident(incident), SUPPRESSED).values(state="queued")).rowcount
+
+
+def kept_back(connection: Connection) -> list[str]:
+    """The incidents of which pages are kept back."""
+    query = select(pages.c.incident).where(SUPPRESSED).distinct().order_by(pages.c.incident)
+    return list(connection.execute(query).scalars())
 
 
 def end_pages(connection: Connection, call: str, outcome: Outcome, now: datetime) -> int:

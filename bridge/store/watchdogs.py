@@ -10,6 +10,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from bridge.database.tables import watchdogs
 from bridge.errors import LostRace
 
+# What the group keys of their incidents begin with; one of Alertmanager's begins with a brace.
+STREAMS = "watchdog:"
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:

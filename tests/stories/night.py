@@ -22,6 +22,8 @@ DUSK = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 ALICE, BOB, CAROL = "+491711234567", "+491717654321", "+436641234567"
 TOKEN = "report-token-of-the-stories"
 
+WAITING = {"Inbox.run", "Dispatch.run", "Worker.run", "Rota.run", "Inquiry.run"}
+
 CONFIG = """
 global: {{timezone: Europe/Berlin, region: DE, language: en-US}}
 storage: {{url: "sqlite:///night.db"}}
@@ -230,8 +232,8 @@ async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: st
             del phones.hooks[hook]  # type: ignore[attr-defined]
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
         one = Night(clock, phones, app, session, folder)
-        # Who waits for the clock sets no event: it is looked at until all four do.
-        while not {"Inbox.run", "Dispatch.run", "Worker.run", "Rota.run"} <= {_name(task) for task in clock.parked()}:
+        # Who waits for the clock sets no event: it is looked at until all of them do.
+        while not {_name(task) for task in clock.parked()} >= WAITING:
             await _turn()
         one.baseline = {task for task in asyncio.all_tasks() if task not in clock.parked()}
         try:
