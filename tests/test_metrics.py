@@ -16,7 +16,8 @@ from bridge import __version__
 from bridge.alertmanager import Ask, Why
 from bridge.dispatch.answers import Finding
 from bridge.gateway import Operation
-from bridge.metrics import FINDINGS, Expected, Metrics
+from bridge.metrics import Expected, Metrics
+from bridge.metrics.closed import FINDINGS
 
 OUTCOMES = "answered no_answer failed refused unconfirmed cancelled"
 SOURCES = "alertmanager grafana sms77 keypress api"

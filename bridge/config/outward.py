@@ -47,7 +47,7 @@ class Alertmanager(Section):
     timeout: Answer = timedelta(seconds=3)
     """The longest that one question to it may take (default 3s): what it does not answer by then is rung for."""
     receivers: ReceiverPattern = ""
-    """Its receivers that send to callbridge, as a regular expression (default: those that have sent already)."""
+    """Its receivers that send to callbridge, as a regular expression; without it, those that have sent already."""
     silence_on_acknowledge: Duration = timedelta(0)
     """How long a silence is set for when somebody acknowledges; 0 (default): none."""
 

@@ -36,37 +36,7 @@ from bridge import __version__
 from bridge.call import By, CallStatus, Hold, Outcome
 from bridge.errors import Reason
 from bridge.escalation import CLOSING, State, Verdict
-
-SOURCES = ("alertmanager", "grafana", "sms77", "keypress", "api")
-CODES = ("200", "400", "401", "404", "405", "413", "503")
-OPERATIONS = ("voice", "journal", "hang_up", "balance", "hooks", "sms")
-ALERTMANAGER_OPERATIONS = ("alerts", "groups", "silences", "silence", "expire", "status")
-ALERTMANAGER_REASONS = (
-    "connection",
-    "timeout",
-    "authentication",
-    "not_found",
-    "refused",
-    "server_error",
-    "unreadable",
-)
-FINDINGS = ("fires", "gone", "silenced", "suppressed", "unknown")
-HEARTBEATS = ("sent", "failed", "withheld")
-DUPLICATES = ("notification", "report", "acknowledgement")
-HOURS = tuple(f"{hour:02}" for hour in range(24))
-
-# Seconds. A webhook costs a shared commit; Alertmanager gives up after tens of seconds.
-WEBHOOK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-# From milliseconds, where all is well, to the minutes of a gateway that is down for a while.
-TO_CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-# A phone rings 5 to 60 seconds, and connecting it takes some more.
-TO_ANSWER_BUCKETS = (1, 2.5, 5, 7.5, 10, 15, 20, 30, 45, 60, 90, 120)
-# From somebody who sits beside the phone to a chain of several people and rounds.
-TO_ACKNOWLEDGE_BUCKETS = (5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
-# The message of one call is at most 60 seconds long; one that is told again and again ends at the gateway's limit.
-CALL_BUCKETS = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
-# gateway.timeout is 15 seconds by default.
-REQUEST_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
+from bridge.metrics import closed
 
 NOT_KNOWN = float("nan")
 
@@ -151,13 +121,16 @@ class Metrics:
 
     def _add_doors(self) -> None:
         self.webhooks_total = self._counter(
-            "webhooks_total", "Requests that came in by a door, by the answer they got.", source=SOURCES, code=CODES
+            "webhooks_total",
+            "Requests that came in by a door, by the answer they got.",
+            source=closed.SOURCES,
+            code=closed.CODES,
         )
         self.webhook_duration_seconds = self._histogram(
             "webhook_duration_seconds",
             "Time from a request's arrival at a door to its answer, which follows the commit.",
-            WEBHOOK_BUCKETS,
-            source=SOURCES,
+            closed.WEBHOOK_BUCKETS,
+            source=closed.SOURCES,
         )
         self.inbox_waiting = self._gauge("inbox_waiting", "Messages that are stored and not digested yet.")
         self.inbox_failures_total = self._counter(
@@ -166,7 +139,7 @@ class Metrics:
         self.duplicates_suppressed_total = self._counter(
             "duplicates_suppressed_total",
             "Messages that said nothing new: repeats, retries and those of a second replica.",
-            kind=DUPLICATES,
+            kind=closed.DUPLICATES,
         )
 
     def _add_incidents(self) -> None:
@@ -190,7 +163,7 @@ class Metrics:
         self.time_to_acknowledge_seconds = self._histogram(
             "time_to_acknowledge_seconds",
             "Time from the opening of an incident to its first acknowledgement.",
-            TO_ACKNOWLEDGE_BUCKETS,
+            closed.TO_ACKNOWLEDGE_BUCKETS,
         )
 
     def _add_calls(self) -> None:
@@ -201,7 +174,7 @@ class Metrics:
         self.calls_placed_total = self._counter(
             "calls_placed_total",
             "Phone calls that the gateway took, by the hour of the day in global.timezone.",
-            hour=HOURS,
+            hour=closed.HOURS,
         )
         self.policy_calls_total = self._open_counter(
             "policy_calls_total",
@@ -210,7 +183,7 @@ class Metrics:
         )
         self.calls_in_progress = self._gauge("calls_in_progress", "Phone calls requested and not over yet.")
         self.call_duration_seconds = self._histogram(
-            "call_duration_seconds", "Duration of answered calls as the gateway reports it.", CALL_BUCKETS
+            "call_duration_seconds", "Duration of answered calls as the gateway reports it.", closed.CALL_BUCKETS
         )
         self.call_cost_euros_total = self._counter(
             "call_cost_euros_total", "Cost of calls in euro as far as the gateway tells it."
@@ -225,12 +198,12 @@ class Metrics:
         self.time_to_call_seconds = self._histogram(
             "time_to_call_seconds",
             "Time from the acceptance of a webhook to the gateway's acceptance of the first call for it.",
-            TO_CALL_BUCKETS,
+            closed.TO_CALL_BUCKETS,
         )
         self.time_to_answer_seconds = self._histogram(
             "time_to_answer_seconds",
             "Time from the gateway's acceptance of a call to its being answered.",
-            TO_ANSWER_BUCKETS,
+            closed.TO_ANSWER_BUCKETS,
         )
         self.speech_fallbacks_total = self._counter(
             "speech_fallbacks_total", "Calls that told the plain sentence because their template failed."
@@ -238,19 +211,19 @@ class Metrics:
 
     def _add_gateway(self) -> None:
         self.gateway_requests_total = self._counter(
-            "gateway_requests_total", "Requests to the gateway, including failed ones.", operation=OPERATIONS
+            "gateway_requests_total", "Requests to the gateway, including failed ones.", operation=closed.OPERATIONS
         )
         self.gateway_requests_failed_total = self._counter(
             "gateway_requests_failed_total",
             "Requests to the gateway that failed, by the reason.",
-            operation=OPERATIONS,
+            operation=closed.OPERATIONS,
             reason=Reason,
         )
         self.gateway_request_duration_seconds = self._histogram(
             "gateway_request_duration_seconds",
             "Time from a request to the gateway to its answer or failure.",
-            REQUEST_BUCKETS,
-            operation=OPERATIONS,
+            closed.REQUEST_BUCKETS,
+            operation=closed.OPERATIONS,
         )
         self.gateway_balance_euros = self._gauge(
             "gateway_balance_euros", "Balance of the gateway's (first) account in euro, NaN until it is known."
@@ -290,24 +263,24 @@ class Metrics:
         self.alertmanager_requests_total = self._counter(
             "alertmanager_requests_total",
             "Requests to Alertmanager's API, including failed ones.",
-            operation=ALERTMANAGER_OPERATIONS,
+            operation=closed.ALERTMANAGER_OPERATIONS,
         )
         self.alertmanager_requests_failed_total = self._counter(
             "alertmanager_requests_failed_total",
             "Requests to Alertmanager's API that failed, by the reason.",
-            operation=ALERTMANAGER_OPERATIONS,
-            reason=ALERTMANAGER_REASONS,
+            operation=closed.ALERTMANAGER_OPERATIONS,
+            reason=closed.ALERTMANAGER_REASONS,
         )
         self.alertmanager_request_duration_seconds = self._histogram(
             "alertmanager_request_duration_seconds",
             "Time from a request to Alertmanager's API to its answer or failure.",
-            REQUEST_BUCKETS,
-            operation=ALERTMANAGER_OPERATIONS,
+            closed.REQUEST_BUCKETS,
+            operation=closed.ALERTMANAGER_OPERATIONS,
         )
         self.alertmanager_rechecks_total = self._counter(
             "alertmanager_rechecks_total",
             "Incidents that Alertmanager was asked about, by what it said; unknown: nothing to go by.",
-            finding=FINDINGS,
+            finding=closed.FINDINGS,
         )
         self.alertmanager_found_total = self._counter(
             "alertmanager_found_total", "Alerts that Alertmanager's API showed and no webhook had brought."
@@ -321,7 +294,7 @@ class Metrics:
         self.heartbeats_total = self._counter(
             "heartbeats_total",
             "Heartbeats by what became of them; withheld: callbridge was not well.",
-            result=HEARTBEATS,
+            result=closed.HEARTBEATS,
         )
 
     def _add_upkeep(self) -> None:
