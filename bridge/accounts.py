@@ -128,10 +128,11 @@ class Accounts:
         return None
 
     def _free(self, account: Account, live: Sequence[Call]) -> int:
-        mine = [call.state for call in live if self.of(call.account) is account]
+        mine = [call for call in live if call.state is not CallState.QUEUED and self.of(call.account) is account]
         if account.circuit.state is State.TRIAL:
-            return 1 - mine.count(CallState.PLACING)
-        return account.settings.max_concurrent_calls - mine.count(CallState.PLACING) - mine.count(CallState.PLACED)
+            # One that has a reason already is being looked up: its request is over.
+            return 1 - sum(call.state is CallState.PLACING and not call.reason for call in mine)
+        return account.settings.max_concurrent_calls - len(mine)
 
     @property
     def out(self) -> bool:

@@ -42,6 +42,8 @@ TOLD_ALERTS = 20
 LOOK_UP_AFTER = timedelta(seconds=3)
 LOOK_UP_FOR = timedelta(seconds=60)
 LOOK_UP_EVERY = timedelta(seconds=10)
+# As long as no account takes calls.
+LOOK_UP_SELDOM = timedelta(seconds=30)
 LATE_WORD = timedelta(hours=1)
 
 
@@ -276,7 +278,8 @@ def not_found(ledger: Ledger, call: Call, sure: bool, patient: bool) -> None:
     """
     asked_at = call.requested_at or call.created_at
     if not sure and (patient or ledger.now < asked_at + LOOK_UP_FOR):
-        calls.save(ledger.connection, replace(call, due_at=ledger.now + LOOK_UP_EVERY))
+        pause = LOOK_UP_SELDOM if patient else LOOK_UP_EVERY
+        calls.save(ledger.connection, replace(call, due_at=ledger.now + pause))
         return
     if call.asked_again:
         finish(ledger, call, Outcome.UNCONFIRMED, "two requests, and nothing is known of either")
