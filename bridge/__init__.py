@@ -8,6 +8,7 @@ The river, in the order of its rooms:
   speech      says what the phone says
   gateway     speaks to sms77/seven, and reads what it reports
   call        settles what became of a call; dispatch hears of it as of everything else
+  web         shows all of it to people, and takes their clicks
 """
 
 __version__ = "0.1.0"

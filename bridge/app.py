@@ -33,6 +33,7 @@ from bridge.logs import conceal, fields
 from bridge.metrics import Expected, Metrics
 from bridge.rota import Rota, called_by_policies
 from bridge.server import Doors, make_application
+from bridge.web import Live, Site, add_pages
 from bridge.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ class App:
             external_url=self.options.external_url.rstrip("/"),
             route_prefix=self.options.route_prefix,
         )
+        self.live = Live(self.database, self.dispatch, self.clock)
         # The addresses are bound before any work begins: a second callbridge that cannot listen must not call anybody.
         async with AsyncExitStack() as doors:
             await doors.enter_async_context(self._listening())
@@ -136,6 +138,7 @@ class App:
             work = tasks.create_task(self.worker.run(halt))
             calendars = tasks.create_task(self.rota.run())
             asking = tasks.create_task(self.inquiry.run(halt))
+            tasks.create_task(self.live.run(halt))
             self.doors.ready = True
             self.started.set()
             await self.stop.wait()
@@ -171,6 +174,7 @@ class App:
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[None]:
         application = make_application(self.doors, self.options.route_prefix)
+        add_pages(application, self._site())
         # Without a web config there is no middleware at all: the webhook's way is no longer for it.
         if self.access is not None:
             self.access.guard(application, self.options.route_prefix)
@@ -200,6 +204,24 @@ class App:
             yield
         finally:
             await runner.cleanup()
+
+    def _site(self) -> Site:
+        access, doors = self.access, self.doors
+        return Site(
+            config=lambda: doors.config,
+            ready=lambda: doors.ready,
+            dispatch=self.dispatch,
+            database=self.database,
+            metrics=self.metrics,
+            clock=self.clock,
+            rota=self.rota,
+            live=self.live,
+            visitor=access.visitor if access is not None else lambda _request: None,
+            secret=self._link_secret,
+            started_at=doors.started_at,
+            external_url=doors.external_url,
+            route_prefix=doors.route_prefix,
+        )
 
     # --- the world
 

@@ -259,7 +259,7 @@ def test_scripts(script: str) -> None:
 
 
 def test_wheel(tmp_path: Path) -> None:
-    """The wheel carries templates, example config and migrations beside the code, and puts the command on the path."""
+    """The wheel carries templates, the page, example config and migrations, and puts the command on the path."""
     pytest.importorskip("hatchling", reason="hatchling is missing: make test")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
@@ -277,8 +277,14 @@ def test_wheel(tmp_path: Path) -> None:
 
     templates = {f"bridge/_templates/{path.name}" for path in (ROOT / "templates").glob("*.j2")}
     modules = {str(path.relative_to(ROOT)) for path in CODE}
+    page = {
+        str(path.relative_to(ROOT))
+        for folder in ("templates", "static")
+        for path in (ROOT / "bridge/web" / folder).iterdir()
+    }
     assert templates
-    assert templates | modules | {"bridge/config.example.yaml"} <= held
+    assert len(page) > 15
+    assert templates | modules | page | {"bridge/config.example.yaml"} <= held
     assert "callbridge = bridge.__main__:main" in commands
     assert "License-Expression: Apache-2.0" in about
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in held)

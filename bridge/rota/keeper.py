@@ -245,12 +245,16 @@ class Rota:
         now = self._clock.now()
         kept = KeptOverride(schedule, replace(override, id=self._ids.new(now)), now)
         await self._write(lambda connection: store.add(connection, kept))
+        log.info("an override was made", extra=fields(**_told(kept)))
         return kept
 
     async def take_back(self, id_: str) -> KeptOverride | None:
         """End an override for good; None for an unknown id. Raises StoreUnavailable."""
         now = self._clock.now()
-        return await self._write(lambda connection: store.take_back(connection, id_, now))
+        kept = await self._write(lambda connection: store.take_back(connection, id_, now))
+        if kept is not None:
+            log.info("an override was taken back", extra=fields(**_told(kept)))
+        return kept
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """Change what is kept and take it into force; one after the other, so that the last one wins here too."""
@@ -296,3 +300,15 @@ class Rota:
         roster = Roster(self._config.people, self.schedules)
         self._dispatch.world = replace(self._dispatch.world, roster=roster)
         self._dispatch.changed.set()
+
+
+def _told(kept: KeptOverride) -> dict[str, object]:
+    one = kept.override
+    return {
+        "id": one.id,
+        "schedule": kept.schedule,
+        "person": one.person,
+        "starts": one.starts,
+        "ends": one.ends,
+        "by": one.author,
+    }

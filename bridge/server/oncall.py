@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,6 @@ from aiohttp import web
 
 from bridge.alert import parse_time
 from bridge.errors import StoreUnavailable
-from bridge.logs import fields
 from bridge.rota import WrongOverride, asked_override, there_is_none
 from bridge.schedule import CalendarError, Override, Schedule, Shift, ical_of, on_call, present, shifts
 from bridge.schedule.calendars import plain
@@ -21,8 +19,6 @@ from bridge.server.api import BadRequest, NotFound, paging, safely
 from bridge.server.doors import DOORS, Doors
 from bridge.store.ids import ALPHABET
 from bridge.store.overrides import KeptOverride, overrides_listed
-
-log = logging.getLogger(__name__)
 
 LONGEST_SPAN = timedelta(days=420)
 USUAL_SPAN = timedelta(days=28)
@@ -149,7 +145,6 @@ async def override(request: web.Request, doors: Doors) -> object:
     wanted = _checked(asked, doors)
     _working(doors)
     kept = await doors.rota.override(asked.schedule, wanted)
-    log.info("an override was made", extra=fields(**_told(kept)))
     return _override(kept, doors)
 
 
@@ -169,7 +164,6 @@ async def take_back(request: web.Request, doors: Doors) -> object:
     kept = await doors.rota.take_back(id_) if _ID.fullmatch(id_) else None
     if kept is None:
         raise NotFound(f"there is no override {id_[:40]}")
-    log.info("an override was taken back", extra=fields(**_told(kept)))
     return _override(kept, doors)
 
 
@@ -208,18 +202,6 @@ def _doubts(kept: KeptOverride, doors: Doors) -> Iterable[str]:
         yield "without effect: the config has no such person any more"
     elif not person.phone:
         yield f"{person.key} has no phone: while this lasts nobody is called by this schedule"
-
-
-def _told(kept: KeptOverride) -> dict[str, object]:
-    one = kept.override
-    return {
-        "id": one.id,
-        "schedule": kept.schedule,
-        "person": one.person,
-        "starts": one.starts,
-        "ends": one.ends,
-        "by": one.author,
-    }
 
 
 # --- what is asked

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, case, func, select
 from bridge.alert import Alert
 from bridge.call import Call
 from bridge.database.tables import alerts, inbox, incidents, journal, overrides
+from bridge.escalation import State
 from bridge.store import calls
 from bridge.store.inbox import Door
 from bridge.store.incidents import Policies, Stored, chunks, read_alert, read_incident
@@ -32,46 +33,74 @@ class Glance:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The open incidents, the worst and oldest first, as far as they are shown; and the newest that are over.
+    """The open incidents, as far as they are shown; and the newest that are over.
 
-    `counts`: all open ones by state. `live`: the calls that are not over.
+    First those that nobody has, the worst and oldest first. `waiting`: how many nobody has; `taken`: how many somebody
+    has; `recorded`: those whose policy calls nobody, and that nobody has. `live`: the calls that are not over.
     """
 
     open: Sequence[Glance]
     over: Sequence[Glance]
     live: Sequence[Call]
-    counts: Mapping[str, int] = field(default_factory=dict)
+    waiting: int = 0
+    taken: int = 0
+    recorded: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many are open."""
+        return self.waiting + self.taken + self.recorded
 
     @property
     def hidden(self) -> int:
         """How many open ones are not shown."""
-        return max(sum(self.counts.values()) - len(self.open), 0)
+        return max(self.total - len(self.open), 0)
 
 
 def overview(connection: Connection, snapshots: Policies, *, most_open: int, most_over: int) -> Overview:
     """What there is now."""
     still_open = incidents.c.closed_at.is_(None)
-    worst_first = select(incidents).where(still_open).order_by(incidents.c.rank, incidents.c.opened_at, incidents.c.id)
+    taken = case((incidents.c.state == State.ACKNOWLEDGED.value, 1), else_=0)
+    order = (taken, incidents.c.rank, incidents.c.opened_at, incidents.c.id)
+    worst_first = select(incidents).where(still_open).order_by(*order)
     newest_over = select(incidents).where(incidents.c.closed_at.is_not(None)).order_by(incidents.c.closed_at.desc())
-    by_state = select(incidents.c.state, func.count()).where(still_open).group_by(incidents.c.state)
+    waiting, had, recorded = _counted(connection, snapshots)
     return Overview(
         open=_glances(connection, worst_first.limit(most_open), snapshots),
         over=_glances(connection, newest_over.limit(most_over), snapshots),
         live=calls.live(connection),
-        counts={row[0]: row[1] for row in connection.execute(by_state)},
+        waiting=waiting,
+        taken=had,
+        recorded=recorded,
     )
+
+
+def _counted(connection: Connection, snapshots: Policies) -> tuple[int, int, int]:
+    """Of all that are open: those that nobody has, those that somebody has, and those that call nobody."""
+    by = (incidents.c.state, incidents.c.policy_hash)
+    query = select(*by, func.count()).where(incidents.c.closed_at.is_(None)).group_by(*by)
+    waiting = taken = recorded = 0
+    for state, policy, count in connection.execute(query):
+        if state == State.ACKNOWLEDGED:
+            taken += count
+        elif snapshots.get(connection, policy).steps:
+            waiting += count
+        else:
+            recorded += count
+    return waiting, taken, recorded
 
 
 def _glances(connection: Connection, query: Select[Any], snapshots: Policies) -> list[Glance]:
     listed = [read_incident(connection, row, snapshots) for row in connection.execute(query).all()]
     ids = [stored.incident.id for stored in listed]
-    worst, counted = _worst_alerts(connection, ids), _counts(connection, ids)
+    worst, counted = worst_alerts(connection, ids), _counts(connection, ids)
     return [
         Glance(stored, worst.get(stored.incident.id), *counted.get(stored.incident.id, (0, 0))) for stored in listed
     ]
 
 
-def _worst_alerts(connection: Connection, ids: Sequence[str]) -> dict[str, Alert]:
+def worst_alerts(connection: Connection, ids: Iterable[str]) -> dict[str, Alert]:
+    """By incident: the alert that says best what is wrong."""
     order = (case((alerts.c.firing, 0), else_=1), alerts.c.rank, alerts.c.starts_at, alerts.c.fingerprint)
     place = func.row_number().over(partition_by=alerts.c.incident, order_by=order).label("place")
     found: dict[str, Alert] = {}

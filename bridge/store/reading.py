@@ -93,8 +93,10 @@ def _alerts_by_incident(connection: Connection, ids: Sequence[str]) -> dict[str,
     return found
 
 
-def incident_view(connection: Connection, snapshots: Policies, id_: str) -> IncidentView | None:
-    """One incident with alerts, pages, the calls that told it, and its journal with theirs."""
+def incident_view(
+    connection: Connection, snapshots: Policies, id_: str, *, most_alerts: int = 100_000
+) -> IncidentView | None:
+    """One incident with its alerts (the worst, at most so many), pages, calls that told it, and journal with theirs."""
     found = by_ids(connection, [id_], snapshots)
     if not found:
         return None
@@ -107,7 +109,7 @@ def incident_view(connection: Connection, snapshots: Policies, id_: str) -> Inci
     ]
     return IncidentView(
         stored=found[0],
-        alerts=alerts_of(connection, id_),
+        alerts=alerts_of(connection, id_, limit=most_alerts),
         pages=rows,
         calls=sorted(told, key=lambda call: call.created_at),
         journal=story(connection, id_, call_ids),

@@ -221,10 +221,10 @@ async def night(folder: Path, extra: str = "", *, era: Era = Era.SEVEN_2024, dia
 
 @asynccontextmanager
 async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: str = "", *, dialect: str = "seven",
-                  text: str = CONFIG, external_url: str = "") -> AsyncIterator[Night]:  # fmt: skip
-    """The program alone, on a telephone company that is there already."""
+                  text: str = CONFIG, external_url: str = "", **options: Any) -> AsyncIterator[Night]:  # fmt: skip
+    """The program alone, on a telephone company that is there already; `options` as the command line has them."""
     path = write_config(folder, phones.url, extra, dialect, text)
-    app = App(Options(path, listen=("127.0.0.1:0",), external_url=external_url), clock=clock)
+    app = App(Options(path, listen=("127.0.0.1:0",), external_url=external_url, **options), clock=clock)
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
         running_app = tasks.create_task(app.run())
         await _started(app, running_app)

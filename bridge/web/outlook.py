@@ -1,0 +1,97 @@
+"""Who is being called for an incident now, and what comes next: out of its state alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.call import Call, CallState
+from bridge.escalation import Incident, Reach, Roster, State
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """One person who is being called, or soon will be; `how` in words."""
+
+    person: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What comes next: `what` in words about `people` (keys), `at` that time; None: only if something happens."""
+
+    what: str
+    people: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+def ringing(incident: Incident, live: Mapping[str, Call]) -> list[Ringing]:
+    """Whom this incident's pages are on their way to; `live`: the calls that are not over, by person."""
+    return [
+        Ringing(one.person, how(live.get(one.person)))
+        for one in incident.targets
+        if one.reach in (Reach.CALLING, Reach.EARLIER)
+    ]
+
+
+def how(call: Call | None) -> str:
+    """How far a call has come."""
+    if call is None:
+        return "waits for a free line"
+    if call.state is CallState.QUEUED:
+        return "the gateway is asked again soon" if call.tries else "is about to be called"
+    if call.answered_at is not None:
+        return "is on the phone"
+    if call.ringing_at is not None:
+        return "the phone rings"
+    return "is being dialled" if call.state is CallState.PLACED else "the gateway is being asked"
+
+
+def outlook(incident: Incident, roster: Roster) -> Outlook:
+    """What comes next unless something else happens first."""
+    if not incident.policy.steps:
+        return Outlook("This policy calls nobody.")
+    match incident.state:
+        case State.TRIGGERED:
+            return _triggered(incident, roster)
+        case State.ACKNOWLEDGED:
+            return _acknowledged(incident, roster)
+        case State.EXHAUSTED:
+            return Outlook("Everybody was called, and nobody took it. It starts again when it is reported again.")
+        case State.RESOLVED:
+            return Outlook("It is over.")
+
+
+def _triggered(incident: Incident, roster: Roster) -> Outlook:
+    retries = [(one.retry_at, one.person) for one in incident.targets if one.retry_at is not None]
+    ends = incident.step_ends_at
+    if retries and (ends is None or min(retries)[0] < ends):
+        first = min(retries)[0]
+        return Outlook("Calls again:", tuple(person for at, person in retries if at == first), first)
+    if ends is None:
+        return Outlook("It waits for news.")
+    step, round_ = incident.step + 1, incident.round
+    while round_ <= incident.policy.rounds:
+        if step == len(incident.policy.steps):
+            step, round_ = 0, round_ + 1
+            continue
+        people = _people(incident, step, roster, ends)
+        if people:
+            return Outlook("Calls", people, ends)
+        step += 1
+    return Outlook("Nobody is left to call: gives up", (), ends)
+
+
+def _acknowledged(incident: Incident, roster: Roster) -> Outlook:
+    length, since = incident.policy.acknowledged_for, incident.acknowledged_at
+    if not length or since is None:
+        return Outlook("Nobody is called any more, until it is over.")
+    again = since + length
+    return Outlook("If it still fires then, calls", _people(incident, 0, roster, again), again)
+
+
+def _people(incident: Incident, step: int, roster: Roster, at: datetime) -> tuple[str, ...]:
+    targets = incident.policy.steps[step].targets
+    return tuple(dict.fromkeys(person for target in targets for person in roster.on_call(target, at)))
