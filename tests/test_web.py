@@ -538,9 +538,7 @@ async def test_without_a_voice(it: Night, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "Hier ist" not in (await sent(it, "/preview", token=await token(it), payload=json.dumps(_body(1))))[2]
 
 
-XML = (
-    """<Response><Gather action="{{ acknowledge_url }}"><Say>{{ summary or 'Something' }}.</Say></Gather></Response>"""
-)
+XML = """<Response><Gather action="{{ acknowledge_url }}"><Say>{{ headline }}.</Say></Gather></Response>"""
 
 
 async def test_no_link_that_takes_it_is_shown(tmp_path: Path) -> None:
