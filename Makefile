@@ -30,18 +30,12 @@ help:  ## what there is
 demo: $(VENV)/run.stamp  ## the whole story on your machine, no call is placed (ONCE=1: leave at the end)
 	$(BIN)/python -m bridge demo $(if $(ONCE),--once)
 
-# The stories, the faults and the real servers take as long as all the rest: each half has a core of its own.
-SLOW := tests/stories tests/faults tests/real
-PYTEST := $(BIN)/python -m pytest --cov --cov-report=
-
 test: $(VENV)/dev.stamp servers  ## all tests, with branch coverage (ARGS='-k word' for some of them)
 ifneq ($(ARGS),)
-	$(PYTEST) $(ARGS)
+	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
 else
 	@rm -f .coverage .coverage.*
-	@COVERAGE_FILE=.coverage.slow $(PYTEST) $(SLOW) >.coverage.log 2>&1 & slow=$$!; \
-	COVERAGE_FILE=.coverage.rest $(PYTEST) $(addprefix --ignore=,$(SLOW)); rest=$$?; \
-	wait $$slow; code=$$?; cat .coverage.log; rm -f .coverage.log; [ $$rest = 0 ] && [ $$code = 0 ]
+	@.ci/tests $(BIN)/python
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --include='$(FLOOR_1)' --fail-under=$(COVERAGE_FLOOR_1)
 	@$(BIN)/coverage report --omit='$(FLOOR_1)' --fail-under=$(COVERAGE_REST)

@@ -233,6 +233,13 @@ def test_check(tmp_path: Path) -> None:
     assert "there are: call" in Speaker([tmp_path]).check("nosuch")[-1]
 
 
+def test_a_changed_file_is_compiled_anew(tmp_path: Path) -> None:
+    """What was compiled before is kept for a file that stayed as it is, and never for one that has changed."""
+    for text in ("Good night.", "Good morning.", "Good night."):
+        (tmp_path / "greeting.txt.j2").write_text(text)
+        assert say([subject(DISK)], speaker=Speaker([tmp_path]), template="greeting").text == text
+
+
 def test_subject() -> None:
     """An incident knows what fires, what is over, and what all its alerts have in common."""
     over = Alert("f" * 16, AlertStatus.RESOLVED, {"alertname": "Down", "a": "1"}, {"x": "y"}, NOW, NOW)

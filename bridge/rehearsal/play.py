@@ -56,12 +56,13 @@ def rehearse(
     now: datetime,
     answers: Answers = Answers(),  # noqa: B008 - frozen
     price: float = PRICE_PER_MINUTE,
+    most: int = MOST_CALLS,
 ) -> Rehearsal:
     """What would follow if `group` came at `now` and nothing else was under way. `price` in euro a started minute.
 
-    It ends when nobody is left to call, or after MOST_CALLS calls.
+    It ends when nobody is left to call, or after `most` calls.
     """
-    return _Play(scene, answers, price, now).run(group)
+    return _Play(scene, answers, price, now, most).run(group)
 
 
 @dataclass
@@ -77,8 +78,9 @@ class _Line:
 
 
 class _Play:
-    def __init__(self, scene: Scene, answers: Answers, price: float, now: datetime) -> None:
+    def __init__(self, scene: Scene, answers: Answers, price: float, now: datetime, most: int) -> None:
         self._scene = scene
+        self._most = most
         self._world = scene.world
         self._answers = answers
         self._price = price
@@ -112,7 +114,7 @@ class _Play:
 
     @property
     def _goes_on(self) -> bool:
-        if len(self._lines) >= MOST_CALLS:
+        if len(self._lines) >= self._most:
             return False
         waits = self._books.going or self._books.waiting()
         return bool(waits) or any(line.call.live or line.left for line in self._lines.values())
