@@ -50,8 +50,9 @@ check: $(VENV)/dev.stamp  ## style, types, and which room may know which
 bench: $(VENV)/dev.stamp  ## what it takes, each as a ratio within one run
 	@for one in intake storm rest; do echo "$$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
 
-dashboards: $(VENV)/dev.stamp  ## write deploy/grafana/dashboards anew from their source
+dashboards: $(VENV)/dev.stamp  ## write the dashboards and docs/metrics.md anew from their sources
 	$(BIN)/python -m deploy.grafana.make
+	$(BIN)/python -m deploy.prometheus.reference
 
 image:  ## the container image callbridge:latest
 	docker build --tag callbridge:latest \

@@ -18,6 +18,7 @@ from bridge.dispatch.answers import Finding
 from bridge.gateway import Operation
 from bridge.metrics import Expected, Metrics
 from bridge.metrics.closed import FINDINGS
+from deploy.prometheus.reference import TARGET, reference
 
 OUTCOMES = "answered no_answer failed refused unconfirmed cancelled"
 SOURCES = "alertmanager grafana sms77 keypress api"
@@ -140,6 +141,15 @@ def test_nothing_beside_the_contract(metrics: Metrics) -> None:
 
     assert names == {f"callbridge_{name.removesuffix('_total')}" for name in known}
     assert b"_created" not in body
+
+
+def test_reference_is_current() -> None:
+    """docs/metrics.md has every family, as it is; else run `make dashboards`."""
+    text = reference()
+
+    assert TARGET.read_text(encoding="utf-8") == text
+    for name, kind, labels in CONTRACT:
+        assert f"| `callbridge_{name}` | {kind} | {''.join(f'`{label}`: ' for label in [*labels][:1])}" in text
 
 
 def test_unknown_balance(metrics: Metrics) -> None:
