@@ -16,9 +16,11 @@ from pathlib import Path
 from bridge.clock import ManualClock
 from bridge.errors import ConfigError
 from bridge.simulator import Answer, Simulator, answers, busy, mailbox, presses, refused, replies, silent, sleeps
+from tests.alertmanagers import FakeAlertmanager, fake_alertmanager
 from tests.stories.night import ALICE, BOB, CAROL, TOKEN, Night, alert, running
 
 LENGTH = timedelta(hours=14)
+BRIEF = timedelta(minutes=3)
 EVENING = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 CONFIG = """
 global: {{timezone: Europe/Berlin, region: DE}}
@@ -122,6 +124,30 @@ async def evening(folder: Path, begins: datetime = EVENING) -> AsyncIterator[Nig
     clock = ManualClock(begins)
     async with Simulator(clock, balance=7.2) as phones, running(folder, phones, clock, text=CONFIG) as it:
         yield it
+
+
+@asynccontextmanager
+async def asking_back(folder: Path, begins: datetime) -> AsyncIterator[tuple[Night, FakeAlertmanager]]:
+    """Another callbridge, which asks an Alertmanager back."""
+    clock = ManualClock(begins)
+    async with Simulator(clock) as phones, fake_alertmanager(clock) as fake:
+        extra = f"alertmanagers: [{{url: {fake.url!r}, timeout: 300ms}}]\n"
+        async with running(folder, phones, clock, extra) as it:
+            yield it, fake
+
+
+async def there_and_back(it: Night, fake: FakeAlertmanager) -> None:
+    """Some minutes: it still fires before the second call, one is gone before it, one no webhook brought, one fails."""
+    it.phones.script(ALICE, sleeps())
+    for name in ("StillFires", "IsGone"):
+        fake.fires(name)
+        await it.fires(name, group=name)
+    fake.fires("Lost")
+    await it.passes(seconds=45)
+    fake.resolves("IsGone")
+    await it.passes(seconds=75)
+    fake.fails = 500
+    await it.passes(seconds=30)
 
 
 async def through(it: Night, tick: Tick | None = None, length: timedelta = LENGTH) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -27,6 +28,14 @@ class Prometheus:
 
     session: aiohttp.ClientSession
     url: str
+    targets: Path
+
+    def scrape(self, *urls: str) -> None:
+        """Scrape these from now on, every second, and no others."""
+        hosts = [url.removeprefix("http://") for url in urls]
+        beside = self.targets.with_suffix(".new")
+        beside.write_text(json.dumps([{"targets": hosts}]))
+        beside.replace(self.targets)
 
     async def get(self, path: str, **query: str) -> Any:
         """The data of an answer. Raises AssertionError with its error where it is none."""
@@ -53,21 +62,21 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(program: str, folder: Path, target: str = "") -> AsyncIterator[Prometheus]:
-    """Started on a free port, on what is in `folder`/data; it scrapes `target` (host:port) every second."""
+async def prometheus(program: str, folder: Path) -> AsyncIterator[Prometheus]:
+    """Started on a free port, on what is in `folder`/data; it scrapes nothing before it is told to."""
     url = f"http://127.0.0.1:{_free_port()}"
-    with _started(program, folder, target, url) as running:
+    with _started(program, folder, url) as running:
         async with aiohttp.ClientSession() as session:
             await _ready(session, url, running)
-            yield Prometheus(session, url)
+            yield Prometheus(session, url, folder / "targets.json")
 
 
 @contextmanager
-def _started(program: str, folder: Path, target: str, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    scraped = f"scrape_configs: [{{job_name: callbridge, static_configs: [{{targets: ['{target}']}}]}}]\n"
+def _started(program: str, folder: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
     (folder / "prometheus.yml").write_text(
         f"global: {{scrape_interval: {SCRAPE}s, evaluation_interval: {SCRAPE}s}}\n"
-        f"rule_files: ['{RULES}']\n{scraped if target else ''}"
+        f"rule_files: ['{RULES}']\n"
+        "scrape_configs: [{job_name: callbridge, file_sd_configs: [{files: [targets.json]}]}]\n"
     )
     command = [program, f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'data'}"]
     command += [f"--web.listen-address={url.removeprefix('http://')}", "--storage.tsdb.retention.time=100y"]

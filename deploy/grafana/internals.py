@@ -38,6 +38,7 @@ def internals() -> models.Dashboard:
         Row("What comes in", _doors()),
         Row("What is made of it", _decisions()),
         Row("The worker and the gateway", _gateway()),
+        Row("Alertmanager, asked back", _asked_back()),
         Row("What others owe us", _others()),
         Row("The process", _process()),
     ]
@@ -259,6 +260,67 @@ def _gateway() -> list[AnyPanel]:
                 8,
                 ((None, RED), (1, GREEN)),
                 "CallbridgeAccountOut",
+            )
+        ),
+    ]
+
+
+def _asked_back() -> list[AnyPanel]:
+    operations = "operation"
+    none = "nobody is asked"
+    return [
+        bars(
+            About(
+                "What Alertmanager said",
+                "Before a late call: whether it still fires. What is gone, silenced or suppressed rings nobody.",
+                [
+                    Query(f"{increase('alertmanager_rechecks_total', by='finding')} > 0", "{{finding}}"),
+                    Query(increase("alertmanager_found_total"), "found, no webhook brought it"),
+                ],
+                "short",
+                6,
+                8,
+                interval=BAR,
+                decimals=0,
+            )
+        ),
+        bars(
+            About(
+                "Requests to Alertmanager",
+                "By what was asked; failed ones are among them.",
+                [Query(f"{increase('alertmanager_requests_total', by=operations)} > 0", "{{operation}}")],
+                "short",
+                6,
+                8,
+                interval="1m",
+                decimals=0,
+                none=none,
+            )
+        ),
+        bars(
+            About(
+                "Errors of Alertmanager's API",
+                "By the reason. Where it does not answer, the phone rings.",
+                [Query(f"{increase('alertmanager_requests_failed_total', by='reason')} > 0", "{{reason}}")],
+                "short",
+                6,
+                8,
+                runbook="CallbridgeAlertmanagerFailing",
+                interval="1m",
+                decimals=0,
+                none="none",
+            )
+        ),
+        lines(
+            About(
+                "Time of a request to Alertmanager",
+                "19 of 20 requests are answered, or have failed, within this time. A late call waits as long.",
+                [Query(quantile(0.95, "alertmanager_request_duration_seconds", by=operations), "{{operation}}")],
+                "s",
+                6,
+                8,
+                interval=BAR,
+                none=none,
             )
         ),
     ]
