@@ -139,6 +139,7 @@ class App:
             calendars = tasks.create_task(self.rota.run())
             asking = tasks.create_task(self.inquiry.run(halt))
             tasks.create_task(self.live.run(halt))
+            tasks.create_task(self.database.listen(self._heard, halt))
             self.doors.ready = True
             self.started.set()
             await self.stop.wait()
@@ -149,6 +150,11 @@ class App:
             calendars.cancel()
             asking.cancel()
             tasks.create_task(self._bound(work))
+
+    def _heard(self, word: str) -> None:
+        """Another process on the same database says something, or (no word) it is time to look for ourselves."""
+        self.dispatch.heard(word)
+        self.rota.heard(word)
 
     async def _bound(self, work: asyncio.Task[None]) -> None:
         """Whatever is under way at the gateway may end; what does not end in time is looked up after the next start."""

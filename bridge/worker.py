@@ -16,6 +16,7 @@ from bridge.accounts import Account, Accounts
 from bridge.call import Call, CallState, CallStatus, Report, settle
 from bridge.clock import Clock
 from bridge.dispatch import Begun, Dispatch, HeldBack
+from bridge.dispatch.leases import Leases
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, StoreUnavailable
 from bridge.gateway import JournalRow, Request
 from bridge.logs import fields
@@ -58,7 +59,7 @@ class Worker:
         self._dispatch = dispatch
         self._metrics = metrics
         self._clock = clock
-        self._busy: set[str] = set()
+        self._busy = Leases(dispatch, clock)
         self._forget_at = clock.now() + FORGET_EVERY
         self._poll_at: datetime | None = None
         self._polling = False
@@ -67,6 +68,7 @@ class Worker:
         """Work until `stop`; requests that are under way then are finished within their own time-out."""
         await self._dispatch.wake_orphans()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._busy.run(stop))
             while not stop.is_set():
                 self._dispatch.work.clear()
                 try:
@@ -86,8 +88,8 @@ class Worker:
             continue
         watch_until = await self._dispatch.watch()
         await self._hang_up(tasks)
-        for call in await self._dispatch.calls_due():
-            self._start(tasks, call.id, self._look_after(call))
+        for call in await self._dispatch.calls_due(self._busy.ids()):
+            self._start(tasks, call, self._look_after(call))
         held_until = await self._call_those_waiting(tasks)
         poll_at = await self._poll(tasks)
         await self._forget()
@@ -128,7 +130,7 @@ class Worker:
                 held.append(begun.until)
             elif begun is not None:
                 live = [*(call for call in live if call.id != begun.call.id), begun.call]
-                self._start(tasks, begun.call.id, self._place(begun, choice[0]))
+                self._start(tasks, begun.call, self._place(begun, choice[0]))
         if fresh and self.accounts.out:
             await self._dispatch.hold_all(fresh, self.accounts.back_at(now))
         return min(held, default=None)
@@ -154,14 +156,15 @@ class Worker:
             log.exception("a call could not be begun; it is tried again", extra=fields(who=name))
             return HeldBack(self._clock.now() + STORE_PAUSE)
 
-    def _start(self, tasks: asyncio.TaskGroup, call: str, work: object) -> None:
-        """Look after a call in a task of its own; one that is already being looked after is left alone."""
+    def _start(self, tasks: asyncio.TaskGroup, what: Call | str, work: object) -> None:
+        """Look after a call, or a person, in a task of its own; what is already being looked after is left alone."""
         assert asyncio.iscoroutine(work)
-        if call in self._busy:
+        name = what if isinstance(what, str) else what.id
+        if name in self._busy:
             work.close()
             return
-        self._busy.add(call)
-        tasks.create_task(self._guarded(call, work))
+        self._busy.take(what)
+        tasks.create_task(self._guarded(name, work))
 
     async def _guarded(self, call: str, work: object) -> None:
         assert asyncio.iscoroutine(work)
@@ -175,7 +178,7 @@ class Worker:
             log.exception("a call could not be looked after; it is due again", extra=fields(call=call))
             await self._clock.wait(self._clock.now() + STORE_PAUSE)
         finally:
-            self._busy.discard(call)
+            self._busy.drop(call)
             self._dispatch.work.set()
 
     # --- placing
@@ -190,13 +193,14 @@ class Worker:
             if following is None:
                 # One that may take it later outweighs one that never will.
                 final = again if again is not None and isinstance(error, GatewayRefused) else error
-                await self._dispatch.failed(begun.call.id, final)
+                await self._dispatch.failed(begun.call, final)
                 return
-            await self._dispatch.not_taken(begun.call.id, error)
+            await self._dispatch.not_taken(begun.call, error)
             once_more = await self._dispatch.begin_again(begun.call.id, following.name)
             if not isinstance(once_more, Begun):
                 return
             begun, account = once_more, following
+            self._busy.take(begun.call)
             asked.append(account.name)
 
     async def _request(self, accounts: Accounts, account: Account, begun: Begun) -> GatewayError | None:
@@ -238,12 +242,12 @@ class Worker:
             row = await self._find(call)
         except GatewayError as error:
             log.warning("cannot look up a call", extra=fields(call=call.id, reason=error.reason.value, err=str(error)))
-            await self._dispatch.not_found(call.id, sure=False, patient=self.accounts.out)
+            await self._dispatch.not_found(call, sure=False, patient=self.accounts.out)
             return
         if row is not None:
             await self._found(call, row)
         else:
-            await self._dispatch.not_found(call.id, sure=True, patient=False)
+            await self._dispatch.not_found(call, sure=True, patient=False)
 
     async def _find(self, call: Call) -> JournalRow | None:
         """The row of a call whose gateway id is not known; never that of another call of ours to the same number."""
@@ -270,7 +274,7 @@ class Worker:
             await self._dispatch.reported(call.id, _report(row))
             return
         log.warning("no report of a call came in time", extra=fields(call=call.id, gateway_id=call.gateway_id))
-        await self._dispatch.unconfirmed(call.id)
+        await self._dispatch.unconfirmed(call)
 
     async def _rows(self, call: Call) -> tuple[JournalRow, ...]:
         if call.gateway_id is None:

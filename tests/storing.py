@@ -7,7 +7,7 @@ import atexit
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -55,6 +55,7 @@ class _There:
     server: Server
     engine: AsyncEngine
     runner: asyncio.Runner
+    urls: dict[Path, str] = field(default_factory=dict)
 
     def run(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Call a plain function so that its statements can wait for the server."""
@@ -73,10 +74,21 @@ def on_postgresql(server: Server) -> Iterator[None]:
     engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"), hide_parameters=True)
     with asyncio.Runner() as runner:
         _there.append(_There(server, engine, runner))
-        yield
-        _there.pop()
-        runner.run(engine.dispose())
-    server.drop(url)
+        try:
+            yield
+        finally:
+            _there.pop()
+            runner.run(engine.dispose())
+
+
+def url_in(folder: Path) -> str | None:
+    """The URL of the PostgreSQL database that belongs to a folder, the same each time; None where SQLite is tested."""
+    if not _there:
+        return None
+    urls = _there[-1].urls
+    if folder not in urls:
+        urls[folder] = _there[-1].server.create()
+    return urls[folder]
 
 
 @contextmanager

@@ -262,8 +262,8 @@ async def test_one_at_a_time(url: str) -> None:
 # --- what they say to each other
 
 
-async def test_a_word_is_heard_by_all_once_it_is_true(url: str) -> None:
-    """What is said in a transaction is heard after its commit, by everybody; what is rolled back is never heard."""
+async def test_a_word_is_heard_by_the_others_once_it_is_true(url: str) -> None:
+    """What is said in a transaction is heard after its commit, by all others; what is rolled back is never heard."""
     one, other = Database(url), Database(url)
     heard: list[tuple[str, str]] = []
     stop = asyncio.Event()
@@ -281,7 +281,8 @@ async def test_a_word_is_heard_by_all_once_it_is_true(url: str) -> None:
         await one.write(in_vain)
     await one.write(lambda connection: say(connection, "work"))
     await asyncio.sleep(0.5)
-    assert {("one", "work"), ("other", "work")} <= set(heard)
+    assert ("other", "work") in heard
+    assert ("one", "work") not in heard
     assert "never" not in {word for _, word in heard}
     stop.set()
     await asyncio.wait_for(asyncio.gather(*listening), 5)

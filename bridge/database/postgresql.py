@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bridge.clock import wait_any
 from bridge.database import schema
 from bridge.database.lanes import Lane
-from bridge.database.speaking import CHANNEL
+from bridge.database.speaking import CHANNEL, SPEAKER
 from bridge.errors import CallbridgeError, LostRace, StoreUnavailable
 
 T = TypeVar("T")
@@ -62,7 +63,8 @@ class PostgreSQL:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._lanes = {lane: _Lane(url, lane) for lane in Lane}
+        self._name = secrets.token_hex(4)
+        self._lanes = {lane: _Lane(url, lane, self._name) for lane in Lane}
 
     async def start(self) -> None:
         try:
@@ -119,7 +121,7 @@ class PostgreSQL:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
-            await connection.add_listener(CHANNEL, lambda _connection, _pid, _channel, word: heard(str(word)))
+            await connection.add_listener(CHANNEL, lambda _connection, _pid, _channel, said: self._hear(said, heard))
             while not stop.is_set() and not lost.is_set():
                 await wait_any(UNHEARD_SECONDS, stop, lost)
                 heard("")
@@ -127,12 +129,18 @@ class PostgreSQL:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await connection.close(timeout=1)
 
+    def _hear(self, said: object, heard: Callable[[str], None]) -> None:
+        speaker, _, word = str(said).partition(" ")
+        if speaker != self._name:
+            heard(word)
+
 
 class _Lane:
     """A thread, an event loop that runs only as long as a transaction does, and a connection."""
 
-    def __init__(self, url: str, lane: Lane) -> None:
+    def __init__(self, url: str, lane: Lane, speaker: str) -> None:
         self._url = url
+        self._speaker = speaker
         self._settings = SETTINGS | {"idle_in_transaction_session_timeout": IDLE[lane]}
         if lane is Lane.READ:
             self._settings["default_transaction_read_only"] = "on"
@@ -165,7 +173,7 @@ class _Lane:
         fresh = False
         for race in range(RACES):
             if self._engine is None:
-                self._engine, fresh = _engine(self._url, self._settings), True
+                self._engine, fresh = _engine(self._url, self._settings, self._speaker), True
             try:
                 return await self._once(self._engine, transaction)
             except _Lost as lost:
@@ -233,7 +241,7 @@ def _said(error: Exception) -> str:
     return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
 
 
-def _engine(url: str, settings: dict[str, str]) -> AsyncEngine:
+def _engine(url: str, settings: dict[str, str], speaker: str) -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=lambda: _connect(url, settings),
@@ -241,6 +249,7 @@ def _engine(url: str, settings: dict[str, str]) -> AsyncEngine:
         max_overflow=0,
         # What is written holds phone numbers; no error shall.
         hide_parameters=True,
+        execution_options={SPEAKER: speaker},
     )
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute", retval=True)

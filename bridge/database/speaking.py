@@ -10,6 +10,8 @@ import zlib
 from sqlalchemy import Connection, text
 
 CHANNEL = "callbridge"
+# The option of a connection that says whose it is, so that nobody listens to themselves.
+SPEAKER = "speaker"
 
 _NOTIFY = text("SELECT pg_notify(:channel, :word)")
 _TRY = text("SELECT pg_try_advisory_xact_lock(:name)")
@@ -17,23 +19,25 @@ _WAIT = text("SELECT pg_advisory_xact_lock(:name)")
 
 
 def say(connection: Connection, word: str) -> None:
-    """Tell all processes, this one too, once the transaction is committed."""
-    if _shared(connection):
-        connection.execute(_NOTIFY, {"channel": CHANNEL, "word": word})
+    """Tell all other processes, once the transaction is committed."""
+    if shared(connection):
+        speaker = connection.get_execution_options()[SPEAKER]
+        connection.execute(_NOTIFY, {"channel": CHANNEL, "word": f"{speaker} {word}"})
 
 
 def alone(connection: Connection, what: str) -> None:
     """Wait until no other transaction is at `what`, and keep others from it until this one ends."""
-    if _shared(connection):
+    if shared(connection):
         connection.execute(_WAIT, {"name": _number(what)})
 
 
 def try_alone(connection: Connection, what: str) -> bool:
     """As `alone`, but False instead of waiting where somebody else is at it."""
-    return not _shared(connection) or bool(connection.execute(_TRY, {"name": _number(what)}).scalar_one())
+    return not shared(connection) or bool(connection.execute(_TRY, {"name": _number(what)}).scalar_one())
 
 
-def _shared(connection: Connection) -> bool:
+def shared(connection: Connection) -> bool:
+    """Whether other processes may work on the same database."""
     return connection.dialect.name == "postgresql"
 
 

@@ -9,29 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection
 
-from bridge.call import Call, CallState, Outcome, Report, spent
+from bridge.call import Call, CallState, Report, spent
 from bridge.clock import Clock
-from bridge.database import Database
+from bridge.database import Database, Lane
+from bridge.database.speaking import say
 from bridge.dispatch import digest as digesting
 from bridge.dispatch import outcome as outcomes
 from bridge.dispatch import watchdogs as watching
+from bridge.dispatch.claims import LEASE
 from bridge.dispatch.digest import Command
+from bridge.dispatch.firing import AT_ONCE, fire, fire_all
 from bridge.dispatch.ledger import Effects, Ledger
 from bridge.dispatch.limits import HeldBack, day_of, hold_all
 from bridge.dispatch.outcome import Begun
+from bridge.dispatch.progress import Progress
+from bridge.dispatch.saying import tell
 from bridge.dispatch.world import World
-from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, LostRace, StoreUnavailable
-from bridge.escalation import Due
+from bridge.errors import GatewayError, LostRace, StoreUnavailable
 from bridge.logs import fields
 from bridge.metrics import Metrics
-from bridge.store import calls, inbox, incidents, pages, watchdogs
+from bridge.store import calls, inbox, incidents, pages, retention, watchdogs
 from bridge.store.ids import Ids
 from bridge.store.inbox import Door, Inbox, Message
 from bridge.store.incidents import Policies
@@ -42,44 +46,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BATCH_MESSAGES = 500
-BATCH_INCIDENTS = 500
-FORGET_AT_ONCE = 500
 RACES = 5
 # While a storm comes in, a batch is digested after so many commits of the inbox, as long as nobody waits for longer.
 TURNS = 250
 PATIENCE = timedelta(seconds=5)
-SAID_AT_ONCE = 20
 POISON_PAUSE = timedelta(minutes=1)
-
-
-def _fire(ledger: Ledger, ids: list[str]) -> None:
-    for held in ledger.load(ids):
-        # Somebody else may have been here since the ids were read.
-        if held.incident.due_at is not None and held.incident.due_at <= ledger.now:
-            ledger.happen(held, Due())
-
-
-def _say(effects: Effects) -> None:
-    """What happened, in the log, by the journal's words; of a storm only the beginning and how much it was."""
-    for call in effects.ended:
-        outcome = "" if call.outcome is None else call.outcome.value
-        about = fields(call=call.id, gateway_id=call.gateway_id, person=call.person, duration=call.duration)
-        log.info("call ended: %s", outcome, extra=about)
-    for person, why in effects.held:
-        log.warning("calls are held back", extra=fields(person=person, note=why))
-    for incident, line, note in effects.told[:SAID_AT_ONCE]:
-        about = fields(
-            incident=incident.id,
-            policy=incident.policy.name,
-            state=incident.state.value,
-            who=line.who or None,
-            round=line.round,
-            step=line.step + 1,
-            note=note or None,
-        )
-        log.info(line.verdict.value, extra=about)
-    if len(effects.told) > SAID_AT_ONCE:
-        log.info("and many more decisions at once", extra=fields(decisions=len(effects.told)))
+# What processes on one database say to each other: there may be something to do, or only to show.
+WORK, CHANGED = "work", "changed"
 
 
 class Dispatch:
@@ -94,15 +67,19 @@ class Dispatch:
         # Set after each commit that changed something: for whoever shows it. Who waits for it clears it.
         self.changed = asyncio.Event()
         self.hang_ups: list[str] = []
-        self.digested = 0
         self._oldest = self._started_at = clock.now()
         self._database = database
         self._metrics = metrics
         self._clock = clock
         self._arrived = asyncio.Event()
-        self._progress = asyncio.Event()
+        self._progress = Progress(database)
         self.snapshots = Policies()
         self._ids = Ids()
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may do the same work."""
+        return self._database.shared
 
     # --- the doors' side
 
@@ -118,11 +95,20 @@ class Dispatch:
         seq = await self.submit(Message(Door.API, self._clock.now(), body))
         try:
             async with asyncio.timeout(timeout):
-                while self.digested < seq:
-                    await self._progress.wait()
-        except TimeoutError:
+                await self._progress.until_digested(seq)
+        except (TimeoutError, StoreUnavailable):
             return False
         return True
+
+    def heard(self, word: str) -> None:
+        """Another process says that something changed, or (no word) it is time to look for ourselves."""
+        if word != CHANGED:
+            self.work.set()
+            self._arrived.set()
+            self.decided.set()
+        if word:
+            self.changed.set()
+        self._progress.made()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Digest what arrives until `stop`; what is not digested then is digested after the next start."""
@@ -142,40 +128,44 @@ class Dispatch:
 
     async def digest(self) -> int:
         """Digest one batch; returns how many messages were dealt with. Raises StoreUnavailable."""
+        now = self._clock.now()
+        if not await self._database.read(lambda connection: inbox.anything_waits(connection, now)):
+            return 0
         try:
-            last, done = await self.transact(self._batch)
+            done = await self.transact(self._batch)
         except StoreUnavailable:
             raise
         except Exception:
             # One of them is more than our code can take: each alone, so that only that one waits.
             log.exception("a batch could not be digested; its messages are tried one by one")
-            last, done = await self._one_by_one()
+            done = await self._one_by_one()
         if done:
-            self.digested = max(self.digested, last)
-            progress, self._progress = self._progress, asyncio.Event()
-            progress.set()
+            self._progress.made()
         return done
 
-    def _batch(self, ledger: Ledger) -> tuple[int, int]:
-        messages = inbox.waiting(ledger.connection, ledger.now, BATCH_MESSAGES)
+    def _batch(self, ledger: Ledger) -> int:
+        messages = inbox.claim(ledger.connection, ledger.now, BATCH_MESSAGES)
         if not messages:
-            return 0, 0
+            return 0
         digesting.digest(ledger, messages)
         inbox.mark_digested(ledger.connection, [message.seq for message in messages], ledger.now)
+        # Whoever was kept from theirs by ours may try again; whoever waits for one of these looks whether it is done.
+        say(ledger.connection, WORK)
         self._oldest = messages[0].received_at
-        return messages[-1].seq, len(messages)
+        return len(messages)
 
-    async def _one_by_one(self) -> tuple[int, int]:
+    async def _one_by_one(self) -> int:
         now = self._clock.now()
         messages = await self._database.read(lambda connection: inbox.waiting(connection, now, BATCH_MESSAGES))
         for message in messages:
             await self._alone(message)
-        return (messages[-1].seq if messages else 0), len(messages)
+        return len(messages)
 
     async def _alone(self, message: Message) -> None:
         def understand(ledger: Ledger) -> None:
-            digesting.digest(ledger, [message])
-            inbox.mark_digested(ledger.connection, [message.seq], ledger.now)
+            mine = inbox.claim(ledger.connection, ledger.now, 1, message.seq)
+            digesting.digest(ledger, mine)
+            inbox.mark_digested(ledger.connection, [one.seq for one in mine], ledger.now)
 
         try:
             await self.transact(understand)
@@ -193,11 +183,11 @@ class Dispatch:
     async def fire_due(self) -> int:
         """Tell the incidents whose time has come; returns how many."""
         now = self._clock.now()
-        ids = await self._database.read(lambda connection: incidents.due(connection, now, BATCH_INCIDENTS))
+        ids = await self._database.read(lambda connection: incidents.due(connection, now, AT_ONCE))
         if not ids:
             return 0
         try:
-            await self.transact(lambda ledger: _fire(ledger, ids))
+            return await self.transact(fire_all)
         except StoreUnavailable:
             raise
         except Exception:
@@ -208,7 +198,7 @@ class Dispatch:
 
     async def _fire_alone(self, id_: str) -> None:
         try:
-            await self.transact(lambda ledger: _fire(ledger, [id_]))
+            await self.transact(lambda ledger: fire(ledger, [id_]))
         except StoreUnavailable:
             raise
         except Exception:
@@ -256,10 +246,22 @@ class Dispatch:
         since, _ = day_of(self._clock.now(), self.world.timezone)
         return spent(await self._database.read(lambda connection: calls.spending(connection, since)))
 
-    async def calls_due(self) -> list[Call]:
-        """The calls about which something must be done now."""
+    async def calls_due(self, busy: Collection[str]) -> list[Call]:
+        """The calls about which something must be done now, but for those in `busy`; ours, as long as `renew` says so.
+
+        Where nobody else is there, they need not be claimed.
+        """
         now = self._clock.now()
-        return await self._database.read(lambda connection: calls.due(connection, now, BATCH_INCIDENTS))
+        due = await self._database.read(lambda connection: calls.due(connection, now, AT_ONCE))
+        due = [call for call in due if call.id not in busy]
+        if not due or not self._database.shared:
+            return due
+        return await self._database.write(lambda connection: calls.claim(connection, now, now + LEASE, AT_ONCE, busy))
+
+    async def renew(self, busy: Mapping[str, int]) -> None:
+        """Keep calls that are being looked after (by id and version) from being taken for a dead process's."""
+        until = self._clock.now() + LEASE
+        await self._database.write(lambda connection: calls.renew(connection, busy, until), Lane.DOOR)
 
     async def live_calls(self) -> list[Call]:
         """The calls that are not over."""
@@ -276,7 +278,12 @@ class Dispatch:
         )
 
     async def wake_orphans(self) -> int:
-        """At start: calls whose request was under way when the process died are looked up at once."""
+        """At start: calls whose request was under way when the process died are looked up at once.
+
+        Where other processes are at work, it may be theirs: each has its lease.
+        """
+        if self._database.shared:
+            return 0
         now = self._clock.now()
         return await self._database.write(lambda connection: calls.wake_orphans(connection, now))
 
@@ -308,55 +315,40 @@ class Dispatch:
         """The gateway took the call."""
         await self._with_call(id_, lambda ledger, call: outcomes.placed(ledger, call, gateway_id, note))
 
-    async def failed(self, id_: str, error: GatewayError) -> None:
-        """The gateway did not take the call, or nobody knows whether it did."""
-        if isinstance(error, GatewayRefused):
-            await self._with_call(id_, lambda ledger, call: outcomes.refused(ledger, call, error))
-        elif isinstance(error, GatewayUnavailable):
-            await self._with_call(id_, lambda ledger, call: outcomes.unavailable(ledger, call, error))
-        else:
-            await self._with_call(id_, lambda ledger, call: outcomes.uncertain(ledger, call, error))
+    async def failed(self, asked: Call, error: GatewayError) -> None:
+        """The gateway did not take the call as it was `asked` for, or nobody knows whether it did."""
+
+        await self._with_call(asked.id, lambda ledger, call: outcomes.failed(ledger, call, asked, error))
 
     async def reported(self, id_: str, report: Report) -> None:
         """The gateway's own journal says something of the call."""
         await self._with_call(id_, lambda ledger, call: outcomes.apply_report(ledger, call, report))
 
-    async def not_found(self, id_: str, *, sure: bool, patient: bool) -> None:
+    async def not_found(self, asked: Call, *, sure: bool, patient: bool) -> None:
         """The gateway knows nothing of a call that was looked up (`sure`), or it could not be asked.
 
         `patient`: no account takes calls now.
         """
 
         def tell(ledger: Ledger, call: Call) -> None:
-            if call.state is CallState.PLACING:
+            if call.state is CallState.PLACING and call.version == asked.version:
                 outcomes.not_found(ledger, call, sure, patient)
 
-        await self._with_call(id_, tell)
+        await self._with_call(asked.id, tell)
 
-    async def not_taken(self, id_: str, error: GatewayError) -> None:
-        """An account did not take the call, and another is asked for it at once."""
-        await self._with_call(id_, lambda ledger, call: outcomes.unavailable(ledger, call, error))
+    async def not_taken(self, asked: Call, error: GatewayError) -> None:
+        """An account did not take the call as it was `asked` for, and another is asked for it at once."""
+        await self._with_call(asked.id, lambda ledger, call: outcomes.not_taken(ledger, call, asked, error))
 
-    async def unconfirmed(self, id_: str) -> None:
+    async def unconfirmed(self, asked: Call) -> None:
         """No final report came in time, and the gateway's journal has none either."""
 
-        def give_up(ledger: Ledger, call: Call) -> None:
-            # A report that came while the journal was asked has set the time-out anew: somebody is on the phone.
-            if call.due_at is not None and call.due_at <= ledger.now:
-                outcomes.finish(ledger, call, Outcome.UNCONFIRMED, "no report came")
-
-        await self._with_call(id_, give_up)
+        await self._with_call(asked.id, lambda ledger, call: outcomes.unconfirmed(ledger, call, asked))
 
     async def forget(self) -> int:
         """Delete what is older than the retention, a little at a time; returns how many incidents and messages went."""
         before = self._clock.now() - self.world.retention
-
-        def old(connection: Connection) -> int:
-            calls.forget_before(connection, before, FORGET_AT_ONCE)
-            gone = incidents.forget_before(connection, before, FORGET_AT_ONCE)
-            return gone + inbox.forget_before(connection, before, FORGET_AT_ONCE)
-
-        return await self._database.write(old)
+        return await self._database.write(lambda connection: retention.forget_before(connection, before))
 
     async def _with_call(self, id_: str, change: Callable[[Ledger, Call], object]) -> None:
         def find(ledger: Ledger) -> None:
@@ -376,6 +368,7 @@ class Dispatch:
             ledger = Ledger(connection, world, self.snapshots, self._ids, now)
             result = change(ledger)
             ledger.flush()
+            say(connection, WORK if ledger.effects.wake or ledger.effects.hang_up else CHANGED)
             return result, ledger.effects
 
         for _ in range(RACES):
@@ -389,7 +382,7 @@ class Dispatch:
 
     def _follow(self, effects: Effects) -> None:
         effects.apply(self._metrics)
-        _say(effects)
+        tell(effects)
         self.hang_ups += effects.hang_up
         if effects.told:
             self.decided.set()

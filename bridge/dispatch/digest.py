@@ -14,6 +14,7 @@ import msgspec
 
 from bridge.alert import Alert, Group, Source, parse_group
 from bridge.call import By, Call, Report
+from bridge.dispatch.claims import alone_with
 from bridge.dispatch.found import FOUND, adopt, tell
 from bridge.dispatch.ledger import Held, Ledger
 from bridge.dispatch.outcome import apply_report
@@ -162,6 +163,10 @@ def _reports(ledger: Ledger, message: Message) -> None:
 def _report(ledger: Ledger, report: Report) -> None:
     ledger.effects.count("reports_total", report.status.value)
     call = calls.known_as(ledger.connection, report.gateway_id, report.foreign_id, report.recipient)
+    if call is None and report.gateway_id:
+        # Another process may be about to note that id: then it is known now, or finds what we keep.
+        alone_with(ledger, report.gateway_id)
+        call = calls.known_as(ledger.connection, report.gateway_id, report.foreign_id, report.recipient)
     if call is None:
         # Our own reply may still be on its way, or it is a call of another installation on the same account.
         calls.keep_stray(ledger.connection, report, ledger.now)

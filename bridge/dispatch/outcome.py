@@ -25,9 +25,10 @@ from bridge.call import (
     taken,
 )
 from bridge.dispatch import trial
+from bridge.dispatch.claims import LOOK_UP_AFTER, alone_in_calling, alone_with, line_free, under_way_for
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.limits import HeldBack, hold, hold_again
-from bridge.errors import GatewayError
+from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable
 from bridge.escalation import PageEnded, Verdict
 from bridge.speech import Kind, Speech, Subject
 from bridge.store import calls, incidents, pages
@@ -38,8 +39,7 @@ from bridge.store.journal import Entry
 # What one call can tell in words is far less: beyond these, only counts are told.
 TOLD_INCIDENTS = 50
 TOLD_ALERTS = 20
-# An uncertain request is looked up when the gateway's journal may know it, and for so long at most.
-LOOK_UP_AFTER = timedelta(seconds=3)
+# An uncertain request is looked up for so long at most.
 LOOK_UP_FOR = timedelta(seconds=60)
 LOOK_UP_EVERY = timedelta(seconds=10)
 # As long as no account takes calls.
@@ -64,7 +64,11 @@ def begin(ledger: Ledger, person: str, snapshots: Policies, ids: Ids, account: s
     if who is None or who.phone is None:
         _nobody(ledger, person, ids)
         return None
-    if any(call.person == person or call.number == who.phone for call in calls.live(ledger.connection)):
+    alone_in_calling(ledger)
+    live = calls.live(ledger.connection)
+    if any(call.person == person or call.number == who.phone for call in live):
+        return None
+    if not line_free(ledger, live, account):
         return None
     held = hold(ledger, person, who.phone)
     if held is not None:
@@ -84,6 +88,7 @@ def begin_again(ledger: Ledger, call: Call, snapshots: Policies, account: str) -
     It ends as cancelled when nothing is left to tell (None). A test call is requested as it is, where nobody must be
     called for real by now and it is not too late.
     """
+    alone_in_calling(ledger)
     held = hold_again(ledger, call.number)
     if held is not None:
         return held
@@ -92,13 +97,20 @@ def begin_again(ledger: Ledger, call: Call, snapshots: Policies, account: str) -
             finish(ledger, call, Outcome.CANCELLED, why)
             return None
         return Begun(_saved(ledger, trial.requested(ledger, call, account)), xml=False)
+    if not line_free(ledger, calls.live(ledger.connection), account):
+        return None
     pages.claim_pages(ledger.connection, call.person, call.id)
-    if not any(state == "calling" for _, _, state in pages.pages_in(ledger.connection, call.id)):
+    if not _tells(ledger, call):
         finish(ledger, call, Outcome.CANCELLED, "not needed any more")
         return None
     again = replace(call, state=CallState.PLACING, requested_at=ledger.now, reason="", account=account)
     worded, xml = _worded(ledger, again, snapshots)
     return Begun(_saved(ledger, worded), xml)
+
+
+def _tells(ledger: Ledger, call: Call) -> bool:
+    """Whether there is anything (left) that the call is to tell."""
+    return any(state == "calling" for _, _, state in pages.pages_in(ledger.connection, call.id))
 
 
 def _nobody(ledger: Ledger, person: str, ids: Ids) -> None:
@@ -126,7 +138,7 @@ def _worded(ledger: Ledger, call: Call, snapshots: Policies) -> tuple[Call, bool
         speech_seconds=speech.seconds,
         window_from=begins,
         window_until=ends,
-        due_at=ledger.now + 2 * ledger.world.terms(call.account).request_timeout + LOOK_UP_AFTER,
+        due_at=ledger.now + under_way_for(ledger, call.account),
     )
     return worded, speech.kind is Kind.XML
 
@@ -184,6 +196,8 @@ def _subject(ledger: Ledger, stored: Stored) -> Subject:
 
 def placed(ledger: Ledger, call: Call, gateway_id: str | None, note: str = "") -> None:
     """The gateway took it. Reports that were quicker than its answer are applied now."""
+    if gateway_id:
+        alone_with(ledger, gateway_id)
     if not call.live:
         return
     moved = replace(
@@ -198,6 +212,9 @@ def placed(ledger: Ledger, call: Call, gateway_id: str | None, note: str = "") -
     moved = _saved(ledger, moved)
     ledger.line(Entry(ledger.now, "placed", call=call.id, who=call.person, note=note))
     _time_to_call(ledger, moved)
+    if call.template != TEST and not _tells(ledger, call):
+        # What it was to tell was taken while the gateway thought about it.
+        ledger.effects.hang_up.append(call.id)
     if moved.gateway_id:
         for report in calls.take_strays(ledger.connection, moved.gateway_id):
             moved = apply_report(ledger, moved, report)
@@ -245,6 +262,24 @@ def _time_to_call(ledger: Ledger, call: Call) -> None:
         ledger.effects.observe("time_to_call_seconds", (ledger.now - held.incident.opened_at).total_seconds())
 
 
+def failed(ledger: Ledger, call: Call, asked: Call, error: GatewayError) -> None:
+    """The gateway did not take the call as it was `asked` for, or nobody knows whether it did."""
+    if call.requested_at != asked.requested_at:
+        return  # we were taken for dead, and somebody else has asked again: what counts is their answer
+    if isinstance(error, GatewayRefused):
+        refused(ledger, call, error)
+    elif isinstance(error, GatewayUnavailable):
+        unavailable(ledger, call, error)
+    else:
+        uncertain(ledger, call, error)
+
+
+def not_taken(ledger: Ledger, call: Call, asked: Call, error: GatewayError) -> None:
+    """An account did not take the call as it was `asked` for; it may be asked for again, elsewhere."""
+    if call.requested_at == asked.requested_at:
+        unavailable(ledger, call, error)
+
+
 def refused(ledger: Ledger, call: Call, error: GatewayError) -> None:
     """Never: the pages end, and their incidents go on to the next person."""
     finish(ledger, call, Outcome.REFUSED, str(error))
@@ -252,7 +287,7 @@ def refused(ledger: Ledger, call: Call, error: GatewayError) -> None:
 
 def unavailable(ledger: Ledger, call: Call, error: GatewayError) -> None:
     """Again: nobody was called; the pages keep waiting in this call, and later ones join it."""
-    if not call.live:
+    if call.state is not CallState.PLACING:
         return
     tries = call.tries + 1
     due = ledger.now + pause_after(tries)
@@ -287,6 +322,13 @@ def not_found(ledger: Ledger, call: Call, sure: bool, patient: bool) -> None:
     ledger.line(Entry(ledger.now, "asked_again", call=call.id, who=call.person))
     ledger.effects.wake = True
     calls.save(ledger.connection, replace(call, state=CallState.QUEUED, asked_again=True, due_at=ledger.now))
+
+
+def unconfirmed(ledger: Ledger, call: Call, asked: Call) -> None:
+    """Nothing is known of the call, neither by a report nor by the gateway's journal, as it was `asked` for."""
+    # A report that came while the journal was asked has changed it: somebody is on the phone.
+    if call.version == asked.version:
+        finish(ledger, call, Outcome.UNCONFIRMED, "no report came")
 
 
 def finish(ledger: Ledger, call: Call, outcome: Outcome, reason: str) -> None:

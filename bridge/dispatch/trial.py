@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bridge.call import TEST, Call, CallState
+from bridge.dispatch.claims import alone_in_calling, under_way_for
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.limits import hold
 from bridge.logs import fields
@@ -18,11 +19,11 @@ log = logging.getLogger(__name__)
 
 # Who asks for a test waits for it: one that could not be made by then must not ring in the middle of the night.
 TOO_LATE = timedelta(minutes=1)
-LOOK_UP_AFTER = timedelta(seconds=3)
 
 
 def begin_test(ledger: Ledger, person: str, by: str, asked_at: datetime) -> None:
     """Write down a test call to `person`, to be placed at once; none where it would be late, or in anybody's way."""
+    alone_in_calling(ledger)
     why = _refused(ledger, person, asked_at)
     if why:
         log.warning("no test call is made", extra=fields(person=person, why=why))
@@ -75,6 +76,6 @@ def given_up(ledger: Ledger, call: Call) -> str:
 
 def requested(ledger: Ledger, call: Call, account: str) -> Call:
     """The test call as it is once it is requested (again), by `account`."""
-    due = ledger.now + 2 * ledger.world.terms(account).request_timeout + LOOK_UP_AFTER
+    due = ledger.now + under_way_for(ledger, account)
     placing = CallState.PLACING
     return replace(call, state=placing, requested_at=ledger.now, due_at=due, reason="", account=account)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from bridge.clock import Clock
 from bridge.config import Config
 from bridge.database import Database
+from bridge.database.speaking import say
 from bridge.dispatch import Dispatch
 from bridge.errors import StoreUnavailable
 from bridge.logs import conceal, fields
@@ -29,6 +30,9 @@ from bridge.store.overrides import KeptOverride
 
 log = logging.getLogger("bridge.rota")
 T = TypeVar("T")
+
+# What processes on one database say to each other when an override was made or taken back.
+OVERRIDES = "overrides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Rota:
         self._overrides: tuple[KeptOverride, ...] = ()
         self._said: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._changed = asyncio.Event()
+        self._heard = False
         self._writing = asyncio.Lock()
         self._unfolding = asyncio.Lock()
         self._ids = Ids()
@@ -84,6 +89,8 @@ class Rota:
         """Look at each calendar again in its time, until cancelled."""
         while True:
             self._changed.clear()
+            if self._heard:
+                await self._look_again()
             now, config = self._clock.now(), self._config
             due = {name: one for name, one in self._calendars.items() if one.due <= now}
             if due and config is not None:
@@ -259,12 +266,35 @@ class Rota:
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """Change what is kept and take it into force; one after the other, so that the last one wins here too."""
         since = self._clock.now() - AHEAD
+
+        def transaction(connection: Connection) -> tuple[T, tuple[KeptOverride, ...]]:
+            result = change(connection)
+            say(connection, OVERRIDES)
+            return result, store.standing(connection, since)
+
         async with self._writing:
-            result, self._overrides = await self._database.write(
-                lambda connection: (change(connection), store.standing(connection, since))
-            )
+            result, self._overrides = await self._database.write(transaction)
             self._swap()
         return result
+
+    def heard(self, word: str) -> None:
+        """Another process says what it changed, or (no word) it is time to look for ourselves."""
+        if word in (OVERRIDES, ""):
+            self._heard = True
+            self._changed.set()
+
+    async def _look_again(self) -> None:
+        """Take into force what other processes were told. Raises nothing: what fails is done again when next heard."""
+        self._heard = False
+        since = self._clock.now() - AHEAD
+        try:
+            async with self._writing:
+                found = await self._database.read(lambda connection: store.standing(connection, since))
+                if found != self._overrides:
+                    self._overrides = found
+                    self._swap()
+        except StoreUnavailable as error:
+            log.warning("the overrides cannot be looked at now", extra=fields(err=str(error)))
 
     def _tell_lost(self, config: Config) -> None:
         now = self._clock.now()

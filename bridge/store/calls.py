@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
 
 from bridge.call import Call, CallState, Outcome, Report, Spending, started_minutes
-from bridge.database.tables import calls, journal, strays
+from bridge.database.many import update_many
+from bridge.database.tables import calls, journal, microseconds, strays
 from bridge.errors import LostRace
 from bridge.store.incidents import chunks
 
@@ -91,8 +92,29 @@ _REQUESTED = calls.c.state != CallState.QUEUED.value
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Call]:
     """The calls that were requested and about which something must be done now."""
-    query = select(calls).where(calls.c.due_at <= now, _REQUESTED).order_by(calls.c.due_at).limit(limit)
-    return [read_call(row) for row in connection.execute(query)]
+    return [read_call(row) for row in connection.execute(_due(now, limit))]
+
+
+def _due(now: datetime, limit: int) -> Select[Any]:
+    return select(calls).where(calls.c.due_at <= now, _REQUESTED).order_by(calls.c.due_at).limit(limit)
+
+
+def claim(connection: Connection, now: datetime, until: datetime, limit: int, but: Collection[str]) -> list[Call]:
+    """Those of the calls that are due (`but` for these) that nobody else looks after; ours `until` then.
+
+    A claim is a lease: who dies with it leaves a call that is due again when it ends.
+    """
+    found = [read_call(row) for row in connection.execute(_due(now, limit).with_for_update(skip_locked=True))]
+    mine = [replace(call, due_at=until) for call in found if call.id not in but]
+    for call in mine:
+        save(connection, call)
+    return [replace(call, version=call.version + 1) for call in mine]
+
+
+def renew(connection: Connection, claimed: Mapping[str, int], until: datetime) -> None:
+    """Keep the claims on these calls, by id and version, `until` then; one that has moved on is none of ours."""
+    names, keys = ("due_at",), ("id", "version")
+    update_many(connection, calls, names, keys, [(microseconds(until), *one) for one in claimed.items()])
 
 
 def next_due(connection: Connection) -> datetime | None:

@@ -15,12 +15,12 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, or_, select, update
 
 from bridge.clock import Clock, wait_any
 from bridge.database import Database, Lane
 from bridge.database.many import Row, insert_numbered, update_many
-from bridge.database.speaking import alone
+from bridge.database.speaking import alone, try_alone
 from bridge.database.tables import inbox, microseconds
 from bridge.errors import StoreUnavailable
 
@@ -47,6 +47,10 @@ class Door(StrEnum):
     SMS77 = "sms77"
     KEYPRESS = "keypress"
     API = "api"
+
+
+# One of these says how things stand, and a later one stands against it; all others only add what happened.
+IN_ORDER = (Door.ALERTMANAGER.value, Door.GRAFANA.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +171,41 @@ def _put(connection: Connection, messages: Sequence[tuple[Message, str]]) -> lis
     return insert_numbered(connection, inbox, _NAMES, "seq", rows)
 
 
-def waiting(connection: Connection, now: datetime, limit: int, *, claim: bool = False) -> list[Message]:
+def waiting(connection: Connection, now: datetime, limit: int) -> list[Message]:
     """The oldest messages that nobody has digested yet and whose time to be tried (again) has come.
 
-    At most `limit` of them, and no further one once their bodies come to READ_BYTES. `claim`: they are nobody else's
-    until the transaction ends, and those that another transaction has claimed are left out.
+    At most `limit` of them, and no further one once their bodies come to READ_BYTES.
     """
-    query = (
-        select(inbox.c.seq)
-        .where(inbox.c.digested_at.is_(None), or_(inbox.c.retry_at.is_(None), inbox.c.retry_at <= now))
-        .order_by(inbox.c.seq)
-        .limit(limit)
-    )
-    if claim:
-        query = query.with_for_update(skip_locked=True)
+    return _read(connection, list(connection.execute(_waiting(now, limit)).scalars()))
+
+
+def claim(connection: Connection, now: datetime, limit: int, seq: int | None = None) -> list[Message]:
+    """As `waiting` (only the message `seq`), and nobody else's until the transaction ends.
+
+    Notifications are given to one transaction at a time, in their order: of two that speak of one alert the older must
+    be understood first. What is in other hands is left out.
+    """
+    query = _waiting(now, limit).with_for_update(skip_locked=True)
+    if seq is not None:
+        query = query.where(inbox.c.seq == seq)
+    if not try_alone(connection, "digesting notifications"):
+        query = query.where(inbox.c.door.not_in(IN_ORDER))
     return _read(connection, list(connection.execute(query).scalars()))
+
+
+def _waiting(now: datetime, limit: int) -> Select[int]:
+    retried = or_(inbox.c.retry_at.is_(None), inbox.c.retry_at <= now)
+    return select(inbox.c.seq).where(inbox.c.digested_at.is_(None), retried).order_by(inbox.c.seq).limit(limit)
+
+
+def anything_waits(connection: Connection, now: datetime) -> bool:
+    """Whether there is anything to digest now."""
+    return connection.execute(_waiting(now, 1)).first() is not None
+
+
+def is_digested(connection: Connection, seq: int) -> bool:
+    """Whether message `seq` has been digested, by whomever."""
+    return connection.execute(select(inbox.c.digested_at).where(inbox.c.seq == seq)).scalar() is not None
 
 
 def _read(connection: Connection, seqs: Sequence[int]) -> list[Message]:

@@ -151,9 +151,14 @@ def move(connection: Connection, key: str, stream: Stream) -> int:
     return connection.execute(update(incidents).where(here).values(moved)).rowcount
 
 
-def due(connection: Connection, now: datetime, limit: int) -> list[str]:
-    """The ids of the incidents whose time has come, the longest overdue first."""
+def due(connection: Connection, now: datetime, limit: int, *, claim: bool = False) -> list[str]:
+    """The ids of the incidents whose time has come, the longest overdue first.
+
+    `claim`: they are nobody else's until the transaction ends, and those in other hands are left out.
+    """
     query = select(incidents.c.id).where(incidents.c.due_at <= now).order_by(incidents.c.due_at).limit(limit)
+    if claim:
+        query = query.with_for_update(skip_locked=True)
     return list(connection.execute(query).scalars())
 
 

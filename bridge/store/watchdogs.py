@@ -39,8 +39,9 @@ def begin(connection: Connection, watch: Watch) -> None:
 
 
 def save(connection: Connection, before: Watch, after: Watch) -> None:
-    """Write a changed one back. Raises LostRace if somebody else told its silence, or ended it, meanwhile."""
-    same = (watchdogs.c.name == before.name) & watchdogs.c.told_at.is_not_distinct_from(before.told_at)
+    """Write a changed one back. Raises LostRace if somebody else saw it or told its silence meanwhile."""
+    told, seen = watchdogs.c.told_at.is_not_distinct_from(before.told_at), watchdogs.c.since == before.since
+    same = (watchdogs.c.name == before.name) & told & seen
     if connection.execute(update(watchdogs).where(same).values(_values(after))).rowcount != 1:
         raise LostRace(f"watchdog {before.name} was changed by somebody else meanwhile")
 

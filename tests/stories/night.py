@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from bridge.app import App, Options
 from bridge.clock import ManualClock
 from bridge.simulator import Era, PhoneCall, Simulator
+from tests.storing import url_in
 
 DUSK = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 ALICE, BOB, CAROL = "+491711234567", "+491717654321", "+436641234567"
@@ -26,6 +28,10 @@ QUIET_TURNS = 8
 
 WAITING = {"Inbox.run", "Dispatch.run", "Worker.run", "Rota.run", "Inquiry.run"}
 
+# Every story is told on SQLite; those that bear this mark, one or more of each kind of trouble, on PostgreSQL too.
+both = pytest.mark.usefixtures("kind")
+
+SQLITE = "sqlite:///night.db"
 CONFIG = """
 global: {{timezone: Europe/Berlin, region: DE, language: en-US}}
 storage: {{url: "sqlite:///night.db"}}
@@ -206,7 +212,8 @@ def write_config(folder: Path, api: str, extra: str = "", dialect: str = "seven"
     for name in ("key", "token"):
         (folder / name).chmod(0o600)
     path = folder / "callbridge.yaml"
-    path.write_text(text.format(api=api, dialect=dialect) + extra)
+    written = text.format(api=api, dialect=dialect) + extra
+    path.write_text(written.replace(SQLITE, url_in(folder) or SQLITE))
     return path
 
 

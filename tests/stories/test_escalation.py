@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bridge.simulator import answers, presses, replies, sleeps
-from tests.stories.night import ALICE, BOB, DUSK, night, with_policies
+from tests.stories.night import ALICE, BOB, DUSK, both, night, with_policies
 
 
+@both
 async def test_the_first_sleeps_the_second_takes_it(tmp_path: Path) -> None:
     """Alice does not hear the phone, twice; Bob is called at once, presses a key, and nobody is called again."""
     async with night(tmp_path) as it:
@@ -104,6 +105,7 @@ async def test_a_reply_by_sms_takes_it(tmp_path: Path) -> None:
         assert await it.metric("callbridge_acknowledgements_total", by="reply") == 1
 
 
+@both
 async def test_taking_it_over_the_api_cancels_what_waits(tmp_path: Path) -> None:
     """An acknowledgement over the API ends the chain, hangs up what is in progress, and names who has it."""
     async with night(tmp_path) as it:
@@ -158,6 +160,7 @@ async def test_a_policy_without_steps_only_records(tmp_path: Path) -> None:
         assert (await it.story())["state"] == "resolved"
 
 
+@both
 async def test_escalating_by_hand_calls_the_next_at_once(tmp_path: Path) -> None:
     """Whoever presses escalate does not wait for the step to end."""
     async with night(tmp_path) as it:

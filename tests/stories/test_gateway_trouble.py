@@ -9,7 +9,7 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.simulator import Era, Simulator, answers, presses, refused, silent, sleeps
-from tests.stories.night import ALICE, BOB, DUSK, TOKEN, night, running
+from tests.stories.night import ALICE, BOB, DUSK, TOKEN, both, night, running
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ async def test_every_era_and_dialect(tmp_path: Path, era: Era, dialect: str) -> 
         assert not any(request.key_in_url for request in it.phones.requests)
 
 
+@both
 @pytest.mark.parametrize("fault", ["hang_after", "reset_after", "empty_body", "truncated_body", "reply_502_after"])
 async def test_a_lost_reply_rings_once(tmp_path: Path, fault: str) -> None:
     """The gateway took the call and its answer was lost: it is found in the journal, and nobody is called twice."""
@@ -43,6 +44,7 @@ async def test_a_lost_reply_rings_once(tmp_path: Path, fault: str) -> None:
         assert (await it.story())["calls"][0]["outcome"] == "answered"
 
 
+@both
 async def test_a_gateway_that_is_away_is_tried_again(tmp_path: Path) -> None:
     """Out of order for a minute: the call waits, is placed once when it is back, and nobody is forgotten."""
     async with night(tmp_path) as it:
@@ -82,6 +84,7 @@ async def test_no_report_ever_counts_as_unconfirmed(tmp_path: Path) -> None:
         assert len(it.calls(ALICE)) == 2
 
 
+@both
 @pytest.mark.parametrize(
     "fault", ["duplicate_reports", "reverse_reports", "omit_foreign_id", "number_ids", "unknown_status", "report_shape"]
 )
@@ -97,6 +100,7 @@ async def test_reports_in_any_order_and_number(tmp_path: Path, fault: str) -> No
         assert await it.metric("callbridge_calls_total", outcome="answered") == 1
 
 
+@both
 async def test_dropped_reports_are_asked_for(tmp_path: Path) -> None:
     """No report arrives at all: the gateway's journal knows that she answered."""
     async with night(tmp_path) as it:
@@ -117,6 +121,7 @@ async def test_reports_of_strangers_change_nothing(tmp_path: Path) -> None:
         assert await it.metric("callbridge_reports_unmatched_total") == 1
 
 
+@both
 async def test_the_story_goes_on_after_a_restart(tmp_path: Path) -> None:
     """Stopped between two attempts, started an hour later: it goes on where it was."""
     clock = ManualClock(DUSK)

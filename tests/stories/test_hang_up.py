@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.simulator import Answer, hangs_up, mailbox, sleeps
-from tests.stories.night import ALICE, BOB, Night, night, with_policies
+from tests.stories.night import ALICE, BOB, Night, both, night, with_policies
 
 HANG_UP = "acknowledgement: {hang_up: true}\n"
 ASKS = {"en-US": "To take this alert, hang up now.", "de-DE": "Um diesen Alarm zu übernehmen, jetzt auflegen."}
@@ -120,6 +120,7 @@ async def test_nothing_is_taken_where_it_is_off(tmp_path: Path) -> None:
         assert (await it.story())["acknowledged_by"] is None
 
 
+@both
 async def test_one_hanging_up_takes_all_of_the_call(tmp_path: Path) -> None:
     """What came while her phone rang is told in the next call, asked for together, and taken together."""
     async with night(tmp_path, HANG_UP) as it:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.simulator import answers, presses
-from tests.stories.night import ALICE, BOB, CONFIG, alert, body, night
+from tests.stories.night import ALICE, BOB, CONFIG, alert, body, both, night
 
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 
@@ -19,6 +19,7 @@ def payload(name: str) -> dict[str, object]:
     return found
 
 
+@both
 async def test_twice_with_a_slash_and_from_the_other_replica_rings_once(tmp_path: Path) -> None:
     """The same notification again, by the door with a trailing slash, and by the HA pair: one incident, one call."""
     async with night(tmp_path) as it:
@@ -64,6 +65,7 @@ async def test_the_top_level_status_is_never_believed(tmp_path: Path) -> None:
         assert [one["status"] for one in story["alerts"] if one["labels"]["alertname"] == "CutOff"] == ["firing"]
 
 
+@both
 async def test_firing_again_after_it_resolved_is_a_new_incident(tmp_path: Path) -> None:
     """Same fingerprint, same group, later start: a new incident, and the phone rings again."""
     async with night(tmp_path) as it:
@@ -78,6 +80,7 @@ async def test_firing_again_after_it_resolved_is_a_new_incident(tmp_path: Path) 
         assert len(it.calls(ALICE)) == 2
 
 
+@both
 async def test_each_alert_is_routed_by_its_own_labels(tmp_path: Path) -> None:
     """One body, two policies: two incidents; an alert that goes nowhere special takes the root's policy."""
     routes = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.clock import ManualClock
 from bridge.simulator import Simulator, answers, presses, sleeps
-from tests.stories.night import ALICE, BOB, DUSK, Night, alert, body, night, running, with_policies
+from tests.stories.night import ALICE, BOB, DUSK, Night, alert, body, both, night, running, with_policies
 
 ALONE = with_policies("policies:\n  default: {steps: [{call: [alice], wait: 4h}]}\n")
 LADDER = 'limits: {calls_per_person: ["3 per 15m"]}\n'
@@ -38,6 +38,7 @@ async def storm(it: Night, count: int) -> None:
     await it.settle()
 
 
+@both
 async def test_the_fourth_call_waits_and_tells_everything(tmp_path: Path) -> None:
     """Three per quarter of an hour: the fourth call comes when the first is old enough, with all that waits by then."""
     async with night(tmp_path, LADDER, text=ALONE) as it:
@@ -165,6 +166,7 @@ async def test_what_is_held_back_and_resolves_is_not_told(tmp_path: Path) -> Non
         assert (await it.story())["state"] == "resolved"
 
 
+@both
 async def test_a_call_that_cost_less_makes_room(tmp_path: Path) -> None:
     """A call under way counts with what it may cost; once that is known, the next need not wait for midnight."""
     policies = with_policies("policies:\n  default: {steps: [{call: [alice, bob], wait: 4h}]}\n")
@@ -182,6 +184,7 @@ async def test_a_call_that_cost_less_makes_room(tmp_path: Path) -> None:
         assert await it.metric(HELD, reason="budget") == 1
 
 
+@both
 async def test_a_restart_while_it_is_held_back(tmp_path: Path) -> None:
     """A restart in the middle of a hold says nothing twice, forgets nobody, and midnight still lets it through."""
     clock = ManualClock(DUSK)

@@ -14,7 +14,7 @@ import pytest
 from bridge.clock import ManualClock
 from bridge.simulator import Simulator, presses, sleeps
 from tests.hosting import PRIVATE, hosted, ics
-from tests.stories.night import ALICE, BOB, CAROL, DUSK, Night, night, running, with_policies
+from tests.stories.night import ALICE, BOB, CAROL, DUSK, Night, both, night, running, with_policies
 
 STEPS = """policies:
   default:
@@ -104,6 +104,7 @@ async def test_an_override_sends_the_next_call_to_another(tmp_path: Path) -> Non
         assert await on_duty(it) == ["carol"]
 
 
+@both
 async def test_an_override_holds_over_reload_and_restart(tmp_path: Path) -> None:
     """What somebody put down at night is still so after a reload, and after the server was started again."""
     clock = ManualClock(DUSK)
@@ -182,6 +183,7 @@ async def test_a_reload_takes_new_people_and_new_calendars(tmp_path: Path) -> No
         assert 'schedule="night"' not in told
 
 
+@both
 async def test_a_calendar_at_a_url_outlives_its_server(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Changed, then unreachable over a restart: the last good one is in force; its address is in no log."""
     clock = ManualClock(DUSK)

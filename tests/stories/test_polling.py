@@ -13,7 +13,7 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.simulator import Era, Simulator, answers, hangs_up, sleeps
-from tests.stories.night import ALICE, BOB, CONFIG, DUSK, Night, running, with_policies
+from tests.stories.night import ALICE, BOB, CONFIG, DUSK, Night, both, running, with_policies
 
 HEAD, _, REST = CONFIG.partition("webhooks:")
 POLL = HEAD + "  reports: poll\n" + REST.partition("\n")[2]
@@ -202,6 +202,7 @@ async def test_hanging_up_in_time_takes_it(tmp_path: Path) -> None:
         assert "any key" not in it.calls(ALICE)[0].spoken
 
 
+@both
 async def test_a_restart_goes_on_asking(tmp_path: Path) -> None:
     """Stopped while it rings: the next start asks of that call too."""
     clock = ManualClock(DUSK)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.clock import ManualClock
 from bridge.simulator import Simulator, presses, sleeps
-from tests.stories.night import ALICE, BOB, DUSK, Night, night, running, with_policies, write_config
+from tests.stories.night import ALICE, BOB, DUSK, Night, both, night, running, with_policies, write_config
 
 EXTRA = """
 watchdogs:
@@ -42,6 +42,7 @@ async def after(it: Night, **length: float) -> int:
     return len(it.calls())
 
 
+@both
 async def test_silence_is_an_incident_and_ends_when_it_comes_again(tmp_path: Path) -> None:
     """Ten minutes without the alert ring its policy's people, who hear since when; when it comes, it is over."""
     async with night(tmp_path, EXTRA, text=CALM) as it:
@@ -89,6 +90,7 @@ async def test_only_what_matches_and_fires_is_a_sign_of_life(tmp_path: Path) -> 
         assert summary == "There was never a sign of life from prometheus, which is awaited since 23:00 on 2026-11-23"
 
 
+@both
 async def test_a_restart_in_the_middle_keeps_the_clock(tmp_path: Path) -> None:
     """Seen, restarted after seven minutes: the silence of ten minutes is over three minutes later, not ten."""
     clock = ManualClock(DUSK)
