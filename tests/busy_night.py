@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -150,9 +151,12 @@ async def there_and_back(it: Night, fake: FakeAlertmanager) -> None:
     await it.passes(seconds=30)
 
 
-async def through(it: Night, tick: Tick | None = None, length: timedelta = LENGTH) -> None:
-    """Let the night pass: from one thing that happens to the next, or minute by minute where somebody looks on."""
-    moments, end = _moments(it), int(length.total_seconds() // 60)
+async def through(it: Night, tick: Tick | None = None, length: timedelta = LENGTH, pace: float = 1.0) -> None:
+    """Let the night pass: from one thing that happens to the next, or minute by minute where somebody looks on.
+
+    Half the `pace`: what happens comes after half the time, and lasts as long.
+    """
+    moments, end = _moments(it, pace), int(length.total_seconds() // 60)
     stops = [minute for minute in range(end + 1) if tick is not None or minute in moments or minute == end]
     for minute, following in pairwise(stops):
         for happens in moments.get(minute, ()):
@@ -162,23 +166,23 @@ async def through(it: Night, tick: Tick | None = None, length: timedelta = LENGT
             await tick()
 
 
-def _moments(it: Night) -> dict[int, list[Callable[[], Awaitable[object]]]]:
+def _moments(it: Night, pace: float) -> dict[int, list[Callable[[], Awaitable[object]]]]:
     """What happens in which minute."""
     found: dict[int, list[Callable[[], Awaitable[object]]]] = {}
 
-    def put(minute: int, happens: Callable[[], Awaitable[object]]) -> None:
-        found.setdefault(minute, []).append(happens)
+    def put(minute: int, happens: Callable[[], Awaitable[object]], later: int = 0) -> None:
+        found.setdefault(int(minute * pace) + later, []).append(happens)
 
-    for minute in range(0, 840, 8):
-        put(minute, lambda: _watchdog(it))
+    for times in range(105):
+        put(0, partial(_watchdog, it), later=8 * times)
     for trouble in NIGHT:
-        put(trouble.at, lambda trouble=trouble: _fires(it, trouble))  # type: ignore[misc]  # bound now, not later
-        put(trouble.at + trouble.lasts, lambda trouble=trouble: _resolves(it, trouble))  # type: ignore[misc]  # likewise
-    put(40, lambda: _strangers(it))
-    put(400, lambda: _acknowledged_by_hand(it))
-    put(240, lambda: _outage(it))
-    put(520, lambda: _topped_up(it))
-    put(600, lambda: _faulty_config(it))
+        put(trouble.at, partial(_fires, it, trouble))
+        put(trouble.at, partial(_resolves, it, trouble), later=trouble.lasts)
+    put(40, partial(_strangers, it))
+    put(400, partial(_acknowledged_by_hand, it))
+    put(240, partial(_outage, it))
+    put(520, partial(_topped_up, it))
+    put(600, partial(_faulty_config, it))
     put(612, it.app.reload)
     return found
 

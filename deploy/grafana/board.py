@@ -59,6 +59,7 @@ def labels(name: str, label: str, query: str) -> dashboard.QueryVariable:
 
 def _docs() -> Variable:
     made = dashboard.TextBoxVariable("docs").label("Docs").default_value(DOCS)
+    made.current(models.VariableOption(selected=True, text=DOCS, value=DOCS))
     return made.description("Where docs/ of callbridge can be read, for the links to the runbooks")
 
 

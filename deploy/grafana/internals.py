@@ -349,8 +349,8 @@ def _others() -> list[AnyPanel]:
             About(
                 "Silence of the watchdogs",
                 "How long each watchdog's alert has been silent, as a share of how long it may be. At 100 % somebody "
-                "is called.",
-                [Query(f"max by (watchdog) ((time() - {seen}) / {every})", "{{watchdog}}")],
+                "is called. One that was never seen is not shown.",
+                [Query(f"max by (watchdog) ((time() - ({seen} > 0)) / {every})", "{{watchdog}}")],
                 "percentunit",
                 6,
                 8,
