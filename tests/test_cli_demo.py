@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def test_the_demo_tells_the_story_and_leaves(tmp_path: Path) -> None:
     found = [ended.stdout.find(part) for part in STORY]
     assert found == sorted(found), list(zip(STORY, found, strict=True))
     assert -1 not in found
+    # Where the page is, with who may see it.
+    assert re.search(r"The page, to watch it: http://demo:([\w-]{12})@127\.0\.0\.1:\d+/ .*password \1\)", ended.stdout)
     assert list(tmp_path.iterdir()) == []
     for secret in ("demo-key", "demo-report-token", "demo-alertmanager-token", "1711234567", "171 1234567"):
         assert secret not in ended.stdout + ended.stderr

@@ -24,17 +24,19 @@ from tests.guarding import AS_ME
 from tests.paging import SCHEDULES, joined, newest, paged, pressed, seen, sent, token
 from tests.requirements import require
 from tests.serving import eventually
-from tests.stories.night import ALICE, BOB, Night, alert, body
+from tests.stories.night import ALICE, BOB, CONFIG, Night, alert, body
 
 PAGES = ("/", "/oncall", "/calls", "/status", "/test-call?person=alice")
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+# A policy that calls the schedules, beside those that call people.
+ROTAS = "rotas: {{steps: [{{call: [night]}}, {{call: [office]}}]}}\n"
 NUMBERS = ("1711234567", "1717654321", "6641234567", "301234567", "171 1234567", "171 7654321", "664 1234567")
 
 
 @pytest.fixture
 async def it(tmp_path: Path) -> AsyncIterator[Night]:
     """The program at dusk with two schedules, for Alice."""
-    async with paged(tmp_path, extra=SCHEDULES) as one:
+    async with paged(tmp_path, extra=SCHEDULES, text=CONFIG.replace("both: {{", ROTAS + "  both: {{")) as one:
         yield one
 
 
@@ -439,8 +441,8 @@ async def test_an_override_that_cannot_be(it: Night) -> None:
 async def test_no_schedules(tmp_path: Path) -> None:
     """Where policies call people by name, the page says so."""
     async with paged(tmp_path) as it:
-        for path in ("/", "/oncall"):
-            assert "There are no schedules in the config" in await seen(it, path)
+        assert "There are no schedules in the policies" in await seen(it, "/")
+        assert "There are no schedules in the config" in await seen(it, "/oncall")
 
 
 # --- test calls and speech

@@ -15,9 +15,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import aiohttp
+import bcrypt
 
 from bridge import config, logs
 from bridge.alert import Source, parse_group
@@ -33,7 +35,9 @@ from bridge.speech import shipped_templates
 RATE = 20.0
 TOKEN = "demo-report-token"  # noqa: S105 - it guards nothing: all of the demo is on loopback, and ends with it
 SIGNING_KEY = "demo-signing-key"
+ALERTMANAGER_TOKEN = "demo-alertmanager-token"  # noqa: S105 - nor does this
 KEY = "demo-key"
+USER = "demo"
 PATIENCE = 60.0
 
 
@@ -45,7 +49,7 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--once", action="store_true", help="leave when the story is over")
     command.add_argument("--web.listen-address", dest="listen", metavar="ADDRESS", default="127.0.0.1:0")
     command.add_argument("--web.allow-unauthenticated", dest="allow_unauthenticated", action="store_true",
-                         help="listen beyond this machine: there is no password in the demo")  # fmt: skip
+                         help="listen beyond this machine although the password is shown here")  # fmt: skip
     command.set_defaults(run=run)
 
 
@@ -65,15 +69,21 @@ async def _demo(folder: Path, arguments: argparse.Namespace) -> None:
     tell = Teller(clock)
     async with Simulator(clock, key=KEY, signing_key=SIGNING_KEY, tell=tell.phone) as phones:
         loaded = _with(config.load(path), folder, phones.url)
-        options = Options(path, listen=(arguments.listen,), allow_unauthenticated=arguments.allow_unauthenticated)
+        password = token_urlsafe(9)
+        options = Options(
+            path,
+            listen=(arguments.listen,),
+            web_config=_web_config(folder, password),
+            allow_unauthenticated=arguments.allow_unauthenticated,
+        )
         app = App(options, clock=clock, load=lambda _path: loaded)
-        async with _running(app), aiohttp.ClientSession(app.addresses[0]) as session:
+        login = {"Authorization": aiohttp.encode_basic_auth(USER, password)}
+        async with _running(app), aiohttp.ClientSession(app.addresses[0], headers=login) as session:
             phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}", method="JSON")
-            tell.opening(loaded, app.addresses[0], phones.url)
+            tell.opening(app.addresses[0], phones.url, password)
             await _story(session, phones, loaded, clock, firing, tell)
             if not arguments.once:
-                base = app.addresses[0]
-                print(f"\nStill running: {base}/api/v1/incidents and {base}/metrics (Ctrl-C ends it)")
+                tell.ending(app.addresses[0], password)
                 await asyncio.get_running_loop().create_future()
 
 
@@ -108,7 +118,7 @@ def _cast(loaded: Config, now: datetime) -> tuple[str, str]:
 
 
 async def _post(session: aiohttp.ClientSession, body: bytes) -> None:
-    headers = {"Authorization": "Bearer demo-alertmanager-token", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {ALERTMANAGER_TOKEN}", "Content-Type": "application/json"}
     async with session.post("/webhook/alertmanager", data=body, headers=headers) as response:
         if response.status != 200:
             raise CallbridgeError(f"the webhook was answered {response.status}: {await response.text()}")
@@ -146,10 +156,19 @@ class Teller:
     told: int = 0
     said: set[str] = field(default_factory=set)
 
-    def opening(self, loaded: Config, url: str, api: str) -> None:
+    def opening(self, url: str, api: str, password: str) -> None:
         """What there is."""
         print(f"callbridge listens on {url}, the simulated telephone company on {api} (it never dials).")
+        print(f"The page, to watch it: {_with_login(url, password)}/ (user {USER}, password {password})")
         print(f"The time is that of the captured alert, and runs {RATE:.0f} times as fast.\n")
+
+    def ending(self, url: str, password: str) -> None:
+        """What is there to look at, once the story is over."""
+        print(f"\nStill running (Ctrl-C ends it). The page: {_with_login(url, password)}/")
+        print(f"Its user is {USER}, its password {password}; {url}/api/v1/incidents and {url}/metrics want them too.")
+        print("Let something else fire, and see who is called:", flush=True)
+        print(f"  curl -H 'Authorization: Bearer {ALERTMANAGER_TOKEN}' {url}/webhook/alertmanager \\")
+        print(f"    --data @{PAYLOADS / 'firing.json'}", flush=True)
 
     def say(self, who: str, what: str) -> None:
         """One line."""
@@ -187,7 +206,7 @@ def _example(folder: Path) -> Path:
         "api_key": KEY,
         "report_token": TOKEN,
         "seven_signing_key": SIGNING_KEY,
-        "alertmanager_token": "demo-alertmanager-token",
+        "alertmanager_token": ALERTMANAGER_TOKEN,
         "grafana_hmac": "demo-grafana-secret",
     }
     for name, secret in contents.items():
@@ -202,6 +221,19 @@ def _with(loaded: Config, folder: Path, api: str) -> Config:
     storage = replace(loaded.storage, url=f"sqlite:///{folder / 'demo.db'}")
     # Nobody sends their alerts here: half a minute after the story, the demo would ring for each that is missing.
     return replace(loaded, gateways=gateways, storage=storage, watchdogs=(), alertmanagers=(), heartbeat=None)
+
+
+def _web_config(folder: Path, password: str) -> Path:
+    """The page with a password, as everywhere: without one it would have no button."""
+    path = folder / "web.yaml"
+    # The dearest that still costs nothing: the password is on the screen, and ends with the demo.
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    path.write_text(f"basic_auth_users: {{{USER}: {hashed}}}\n")
+    return path
+
+
+def _with_login(url: str, password: str) -> str:
+    return url.replace("://", f"://{USER}:{password}@", 1)
 
 
 @asynccontextmanager

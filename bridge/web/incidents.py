@@ -12,6 +12,7 @@ from aiohttp import web
 from bridge.alert import Alert
 from bridge.call import Call
 from bridge.escalation import Incident
+from bridge.rota import called_by_policies
 from bridge.schedule import on_call
 from bridge.speech.values import PLACES, written
 from bridge.store.calls import live
@@ -137,6 +138,7 @@ def place_of(worst: Alert | None) -> str:
 
 
 async def duty(visit: Visit) -> list[tuple[str, tuple[str, ...]]]:
-    """Who is on call now, by schedule."""
-    schedules = dict(visit.site.rota.schedules)
+    """Who is on call now, by schedule; only those that a policy calls, for a gap in another one wakes nobody less."""
+    called = called_by_policies(visit.config)
+    schedules = {name: one for name, one in visit.site.rota.schedules.items() if name in called}
     return await asyncio.to_thread(lambda: [(name, on_call(one, visit.now)) for name, one in schedules.items()])
