@@ -32,7 +32,7 @@ from bridge.inquiry import Inquiry
 from bridge.logs import conceal, fields
 from bridge.metrics import Expected, Metrics
 from bridge.rota import Rota, called_by_policies
-from bridge.server import Doors, make_application
+from bridge.server import HTTP_LOG, KEPT_OPEN, Bounds, Crowd, Doors, make_application
 from bridge.web import Live, Site, add_pages
 from bridge.worker import Worker
 
@@ -62,13 +62,15 @@ class Options:
 class App:
     """Everything that runs, as long as it runs.
 
-    `addresses` are the base URLs it listens on, `patience` is how long requests to the gateway may take to end.
+    `addresses` are the base URLs it listens on, `patience` is how long requests to the gateway may take to end,
+    `bounds` what one connection may take, and all of them.
     """
 
     options: Options
     clock: Clock = field(default_factory=SystemClock)
     load: Callable[[Path], Config] = config.load
     patience: timedelta = SHUTDOWN
+    bounds: Bounds = field(default_factory=Bounds)
     addresses: list[str] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -187,20 +189,23 @@ class App:
         runner = web.AppRunner(
             application,
             access_log=None,
+            logger=HTTP_LOG,
             shutdown_timeout=5,
             handle_signals=False,
+            keepalive_timeout=KEPT_OPEN,
         )
         await runner.setup()
+        assert runner.server is not None
+        crowd, servers = Crowd(runner.server, self.bounds), list[asyncio.Server]()
         context = self.access.context if self.access is not None else None
         try:
             for address in self.options.listen:
                 host, port = parse_address(address)
-                site = web.TCPSite(runner, host or None, port, backlog=1024, ssl_context=context)
                 try:
-                    await site.start()
+                    servers.append(await crowd.listen(host, port, context))
                 except (OSError, UnicodeError) as error:
                     raise CallbridgeError(f"--web.listen-address={address}: {_why(error)}") from None
-            for bound in runner.addresses:
+            for bound in [opened.getsockname() for server in servers for opened in server.sockets]:
                 name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
                 self.addresses.append(
                     f"{'https' if context else 'http'}://{name}:{bound[1]}{self.options.route_prefix}"
@@ -209,7 +214,10 @@ class App:
             log.info("TLS is enabled." if context else "TLS is disabled.", extra=fields(http2=False))
             yield
         finally:
+            for server in servers:
+                server.close()
             await runner.cleanup()
+            crowd.close()
 
     def _site(self) -> Site:
         access, doors = self.access, self.doors

@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 
 from bridge.app import App, Options
+from bridge.server import Bounds
 from tests.stories.night import TOKEN, alert, body
 
 ROOT = Path(__file__).parent.parent
@@ -66,9 +67,11 @@ def quiet(name: str = "Quiet", **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def app_running(path: Path, **options: Any) -> AsyncIterator[tuple[App, aiohttp.ClientSession]]:
+async def app_running(
+    path: Path, bounds: Bounds | None = None, **options: Any
+) -> AsyncIterator[tuple[App, aiohttp.ClientSession]]:
     """The program on the machine's clock, and a client whose base is its address."""
-    app = App(Options(path, listen=("127.0.0.1:0",), **options))
+    app = App(Options(path, listen=("127.0.0.1:0",), **options), bounds=bounds or Bounds())
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(app.run())
         started = asyncio.ensure_future(app.started.wait())

@@ -8,10 +8,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from bridge.server.api import api_routes
+from bridge.server.crowd import HTTP_LOG, KEPT_OPEN, Bounds, Crowd
 from bridge.server.doors import BODY_LIMIT, DOORS, Doors, door_routes
 from bridge.server.oncall import oncall_routes
 
-__all__ = ["DOORS", "Doors", "make_application"]
+__all__ = ["DOORS", "HTTP_LOG", "KEPT_OPEN", "Bounds", "Crowd", "Doors", "make_application"]
 
 
 def make_application(doors: Doors, prefix: str = "") -> web.Application:
