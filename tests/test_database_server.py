@@ -290,17 +290,20 @@ async def test_a_word_is_heard_by_the_others_once_it_is_true(url: str) -> None:
         await database.close()
 
 
-async def test_it_is_listened_again_after_a_restart(postgresql: Server, database: Database) -> None:
+async def test_it_is_listened_again_after_a_restart(postgresql: Server, url: str, database: Database) -> None:
     """When the connection is cut it is made again; meanwhile, and always, "" says once a second to look oneself."""
     heard: list[str] = []
     stop = asyncio.Event()
+    other = Database(url)
+    await other.start()
     listening = asyncio.create_task(database.listen(heard.append, stop))
     await asyncio.sleep(0.3)
     postgresql.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'callbridge'")
     async with asyncio.timeout(10):
         while "work" not in heard:
-            await database.write(lambda connection: say(connection, "work"))
+            await other.write(lambda connection: say(connection, "work"))
             await asyncio.sleep(0.05)
     assert "" in heard
     stop.set()
     await asyncio.wait_for(listening, 5)
+    await other.close()

@@ -126,8 +126,7 @@ class PostgreSQL:
                 await wait_any(UNHEARD_SECONDS, stop, lost)
                 heard("")
         finally:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await connection.close(timeout=1)
+            connection.terminate()
 
     def _hear(self, said: object, heard: Callable[[str], None]) -> None:
         speaker, _, word = str(said).partition(" ")
@@ -274,9 +273,13 @@ async def _connect(url: str, settings: dict[str, str]) -> Any:
     connection = await asyncpg.connect(
         url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=settings
     )
-    if await connection.fetchval("SHOW synchronous_commit") == "off":
-        # What is answered 200 must be on the disk.
-        await connection.execute("SET synchronous_commit = on")
+    try:
+        if await connection.fetchval("SHOW synchronous_commit") == "off":
+            # What is answered 200 must be on the disk.
+            await connection.execute("SET synchronous_commit = on")
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 
