@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -61,14 +62,19 @@ route: {{policy: default}}
 
 @dataclass
 class Night:
-    """What a story may do: let alerts fire, let time pass, look at what became of it."""
+    """What a story may do: let alerts fire, let time pass, look at what became of it.
+
+    `lag`: the real seconds within which one program hears of another.
+    """
 
     clock: ManualClock
     phones: Simulator
     app: App
     session: aiohttp.ClientSession
     folder: Path
+    task: asyncio.Task[None]
     baseline: set[asyncio.Task[Any]] = field(default_factory=set)
+    lag: float = 0.0
 
     @property
     def url(self) -> str:
@@ -111,6 +117,12 @@ class Night:
 
     async def settle(self, patience: float = 20.0) -> None:
         """Return once everybody waits for the clock, and nothing is under way."""
+        await self._settled(patience)
+        if self.lag:
+            await asyncio.sleep(self.lag)
+            await self._settled(patience)
+
+    async def _settled(self, patience: float) -> None:
         give_up, quiet = time.monotonic() + patience, 0
         while quiet < QUIET_TURNS:
             busy = self._busy()
@@ -122,6 +134,11 @@ class Night:
     def _busy(self) -> set[asyncio.Task[Any]]:
         rest = asyncio.all_tasks() - self.baseline - self.clock.parked()
         return {task for task in rest if not _idle(task)}
+
+    async def dies(self) -> None:
+        """The program is gone, in the middle of whatever it does."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
 
     # --- looking
 
@@ -231,8 +248,12 @@ async def night(folder: Path, extra: str = "", *, era: Era = Era.SEVEN_2024, dia
 
 @asynccontextmanager
 async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: str = "", *, dialect: str = "seven",
-                  text: str = CONFIG, external_url: str = "", **options: Any) -> AsyncIterator[Night]:  # fmt: skip
-    """The program alone, on a telephone company that is there already; `options` as the command line has them."""
+                  text: str = CONFIG, external_url: str = "", others: int = 0,
+                  **options: Any) -> AsyncIterator[Night]:  # fmt: skip
+    """The program alone, on a telephone company that is there already; `options` as the command line has them.
+
+    `others`: as many run beside it. What the telephone company reports goes to the one that was started last.
+    """
     path = write_config(folder, phones.url, extra, dialect, text)
     app = App(Options(path, listen=("127.0.0.1:0",), external_url=external_url, **options), clock=clock)
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
@@ -241,15 +262,20 @@ async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: st
         for hook in list(phones.hooks):
             del phones.hooks[hook]  # type: ignore[attr-defined]
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
-        one = Night(clock, phones, app, session, folder)
+        one = Night(clock, phones, app, session, folder, running_app)
         # Who waits for the clock sets no event: it is looked at until all of them do.
-        while not {_name(task) for task in clock.parked()} >= WAITING:
+        while not _all_wait(clock, others + 1):
             await _turn()
         one.baseline = {task for task in asyncio.all_tasks() if task not in clock.parked()}
         try:
             yield one
         finally:
             app.stop.set()
+
+
+def _all_wait(clock: ManualClock, programs: int) -> bool:
+    waiting = Counter(_name(task) for task in clock.parked())
+    return all(waiting[name] >= programs for name in WAITING)
 
 
 async def _started(app: App, task: asyncio.Task[None]) -> None:
