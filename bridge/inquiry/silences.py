@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # Who claims a row has so long to do what is due; what failed is tried again then.
 CLAIM = timedelta(seconds=30)
+# Alertmanager takes a beginning in the past for now; one ahead of its own clock would leave the alert loud till then.
+AHEAD = timedelta(minutes=5)
 # An incident of more alerts than that is silenced by whoever knows what they have in common.
 MOST_OF_ONE = 200
 
@@ -93,7 +95,7 @@ class Silences:
         ends_at = now + self.length
         made = await self.cluster.silence(
             one.alert.labels,
-            starts_at=now if known is None else known.starts_at,
+            starts_at=now - AHEAD if known is None else known.starts_at,
             ends_at=ends_at,
             created_by=f"{OURS}/{one.by}" if one.by else OURS,
             comment=f"{_mark(row)}, taken by {one.by or 'somebody'}",
