@@ -31,6 +31,7 @@ from bridge.gateway import (
     failed,
     nothing,
     probed,
+    there,
 )
 from bridge.logs import conceal, fields
 from bridge.metrics import Metrics
@@ -65,7 +66,10 @@ def open_gateway(session: aiohttp.ClientSession, settings: GatewaySettings, obse
 
 @dataclass
 class Account:
-    """One account and how it is. `low`: its balance is below `min_balance`, and that has been said."""
+    """One account and how it is. `low`: its balance is below `min_balance`, and that has been said.
+
+    `silent`: why it did not answer when it was asked for its balance last; "": it did.
+    """
 
     settings: GatewaySettings
     gateway: Gateway
@@ -73,6 +77,16 @@ class Account:
     balance_at: datetime | None = None
     asking: bool = False
     low: bool = False
+    silent: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """What speaks against a call by it; "" as long as nothing does."""
+        if self.circuit.state is not State.CLOSED:
+            return f"{self.name} takes no calls"
+        if self.low:
+            return f"the balance of {self.name} is below min_balance"
+        return f"{self.name} does not answer: {self.silent}" if self.silent else ""
 
     @property
     def name(self) -> str:
@@ -138,6 +152,12 @@ class Accounts:
     def out(self) -> bool:
         """Whether no account at all takes calls."""
         return all(account.circuit.state is State.OPEN for account in self._all)
+
+    @property
+    def trouble(self) -> str:
+        """What speaks against a call by each of them; "" if one has nothing against it."""
+        found = [account.trouble for account in self._all]
+        return "; ".join(found) if all(found) else ""
 
     def after(self, error: GatewayError, live: Sequence[Call], asked: Collection[str]) -> Account | None:
         """The account to ask at once for a call that those in `asked` did not take, for `error` at last; None: none."""
@@ -207,6 +227,7 @@ class Accounts:
     async def _ask(self, account: Account) -> None:
         try:
             error = await self._balance_or_why(account)
+            account.silent = "" if there(error) else str(error)
             self._moved(account, probed(account.circuit, error, self._clock.now()), error)
         except Exception:
             # A fault of ours must not end the worker: the account is asked again.

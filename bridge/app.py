@@ -28,6 +28,7 @@ from bridge.dispatch import Dispatch
 from bridge.dispatch.world import world_of
 from bridge.errors import CallbridgeError, Reason
 from bridge.gateway import Operation, open_session
+from bridge.heartbeat import Heartbeat
 from bridge.inquiry import Inquiry
 from bridge.logs import conceal, fields
 from bridge.metrics import Expected, Metrics
@@ -112,6 +113,16 @@ class App:
             session=self._session,
         )
         self.inquiry.adopt(loaded)
+        self.heartbeat = Heartbeat(
+            dispatch=self.dispatch,
+            database=self.database,
+            metrics=self.metrics,
+            clock=self.clock,
+            session=self._session,
+            last_pass=lambda: self.worker.last_pass,
+            accounts=lambda: self.worker.accounts,
+        )
+        self.heartbeat.adopt(loaded)
         self.doors = Doors(
             config=loaded,
             dispatch=self.dispatch,
@@ -140,6 +151,7 @@ class App:
             work = tasks.create_task(self.worker.run(halt))
             calendars = tasks.create_task(self.rota.run())
             asking = tasks.create_task(self.inquiry.run(halt))
+            beating = tasks.create_task(self.heartbeat.run(halt))
             tasks.create_task(self.live.run(halt))
             tasks.create_task(self.database.listen(self._heard, halt))
             self.doors.ready = True
@@ -151,6 +163,7 @@ class App:
             halt.set()
             calendars.cancel()
             asking.cancel()
+            beating.cancel()
             tasks.create_task(self._bound(work))
 
     def _heard(self, word: str) -> None:
@@ -268,6 +281,7 @@ class App:
         self.doors.config, self.dispatch.world, self.worker.accounts = loaded, world, self._accounts(loaded)
         self.rota.adopt(prepared)
         self.inquiry.adopt(loaded)
+        self.heartbeat.adopt(loaded)
         self._in_force(loaded)
         self.dispatch.work.set()
         log.info("config reloaded", extra=fields(file=self.options.config))

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.config import Secret, Storage, check, load
-from bridge.config.not_yet import NOT_YET
 from bridge.config.scalars import duration
 from bridge.errors import ConfigError
 from bridge.escalation import Policy, Step
@@ -177,21 +176,6 @@ def test_what_can_be_heard_of_a_call(tmp_path: Path, reports: str, extra: str, w
     found = [fault for fault in check(write(tmp_path, text)) if fault.where in ("gateway", "gateway.reports")]
     assert [fault.where for fault in found] == ([where] if where else [])
     assert all(fault.warning and remedy in fault.what for fault in found)
-
-
-def test_not_yet_says_so(tmp_path: Path) -> None:
-    """Every place that this version does not act upon is told when it is used, and only then."""
-    sections = {
-        "webhooks.grafana": "webhooks: {grafana: {hmac_secret_file: key}}",
-        "schedules.*.ical": "schedules: {s: {ical: {file: a.ics}}}",
-    }
-    empty = "watchdogs: []\nalertmanagers: []\nlimits: {budget_per_day: }\nwebhooks: {grafana: }\n"
-    plain = {fault.what for fault in check(write(tmp_path, SMALL + empty))}
-    for row in NOT_YET:
-        assert row.what not in plain
-        if row.where in sections:
-            told = [fault for fault in check(write(tmp_path, SMALL + sections[row.where])) if fault.what == row.what]
-            assert [fault.warning for fault in told] == [True]
 
 
 def test_no_secret_and_no_number_is_shown() -> None:

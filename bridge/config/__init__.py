@@ -4,7 +4,7 @@ tree      YAML text → nodes with line and column      reading   load() and che
 spot      a node with its path, for who reads a file of others
 schema    what may stand where (pydantic), with outward and section
 words     the kinds of scalar   scalars  how each is read
-checks    what hangs together    files, numbers       not_yet   what this version does not act upon
+checks    what hangs together    files, numbers
 wording   findings in an operator's words             build     shape → settings, the frozen Config
 reference what the schema says, for editors and readers
 """

@@ -12,7 +12,6 @@ import phonenumbers
 
 from bridge.config.faults import Faults
 from bridge.config.files import check_files
-from bridge.config.not_yet import check_not_yet
 from bridge.config.numbers import doubt, read_number
 from bridge.config.scalars import duration, near, shown
 from bridge.config.tree import Node, dotted, select
@@ -58,7 +57,6 @@ def check_tree(root: Node, folder: Path, faults: Faults) -> None:
     _check_numbers(root, faults)
     _check_accounts(root, faults)
     check_files(root, folder, faults)
-    check_not_yet(root, faults)
 
 
 def routes(root: Node) -> Iterator[tuple[str, Node]]:

@@ -12,7 +12,7 @@ reports    what its webhook brings; signature: whether it is really from there
 
 from __future__ import annotations
 
-from bridge.gateway.circuit import Circuit, State, another_may, answered, failed, probed
+from bridge.gateway.circuit import Circuit, State, another_may, answered, failed, probed, there
 from bridge.gateway.client import Gateway, nothing
 from bridge.gateway.reports import Ignored, Keypress, Reply, Told, read_reports
 from bridge.gateway.signature import verify_signature
@@ -53,5 +53,6 @@ __all__ = [
     "open_session",
     "probed",
     "read_reports",
+    "there",
     "verify_signature",
 ]

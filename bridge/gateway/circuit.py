@@ -85,7 +85,7 @@ def probed(circuit: Circuit, error: GatewayError | None, now: datetime) -> Circu
     if circuit.state is not State.OPEN or circuit.opened_at is None:
         return circuit
     probes = circuit.probes + 1
-    if _well(error) or now - circuit.opened_at >= LAST_RESORT:
+    if there(error) or now - circuit.opened_at >= LAST_RESORT:
         return replace(circuit, state=State.TRIAL, probes=probes, opened_at=None, probe_at=None)
     return replace(circuit, probes=probes, probe_at=now + pause(probes))
 
@@ -95,5 +95,6 @@ def pause(probes: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << min(probes, 10)), LONGEST_PAUSE)
 
 
-def _well(error: GatewayError | None) -> bool:
+def there(error: GatewayError | None) -> bool:
+    """Whether the answer to /balance (`error`: why it is none) says that the gateway is there."""
     return error is None or error.code == _SCOPE_MISSING or error.reason in _THERE

@@ -142,6 +142,15 @@ def hurry(connection: Connection, now: datetime) -> int:
     return connection.execute(update(calls).where(waits).values(due_at=now)).rowcount
 
 
+def last_unconfirmed(connection: Connection) -> datetime | None:
+    """When the newest call ended of which no report came; None: of the newest that the gateway took one came."""
+    taken = select(calls).where(calls.c.requested_at.is_not(None)).order_by(calls.c.requested_at.desc())
+    for row in connection.execute(taken.limit(LAST_FEW)):
+        if row.ended_at is not None and row.placed_at is not None:
+            return row.ended_at if row.outcome == Outcome.UNCONFIRMED.value else None
+    return None
+
+
 def started_since(connection: Connection, since: datetime, number: str | None = None) -> list[datetime]:
     """When the calls (to `number`) placed since `since` were requested, oldest first; not those that nobody took."""
     query = select(calls.c.requested_at).where(calls.c.requested_at > since, _REQUESTED)
@@ -164,6 +173,8 @@ def measured(connection: Connection, language: str, limit: int) -> list[tuple[fl
     return [(row.speech_seconds, row.duration) for row in rows]
 
 
+# Among so many of the newest calls one is looked for that is over.
+LAST_FEW = 50
 _TO_BE_CHARGED = (Outcome.ANSWERED.value, Outcome.UNCONFIRMED.value)
 # So many calls are looked through for the newest price.
 PRICED_AMONG = 500

@@ -260,6 +260,13 @@ def count_waiting(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).where(inbox.c.digested_at.is_(None))).scalar_one())
 
 
+def oldest_waiting(connection: Connection) -> datetime | None:
+    """When the oldest message came that is not digested yet; None: all are."""
+    waits = select(inbox.c.received_at).where(inbox.c.digested_at.is_(None)).order_by(inbox.c.seq).limit(1)
+    found: datetime | None = connection.execute(waits).scalar()
+    return found
+
+
 def next_retry(connection: Connection) -> datetime | None:
     """When the next message that failed is to be tried again."""
     found: datetime | None = connection.execute(
