@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from bridge import __version__, config
+from bridge import config
 from bridge.access import Access, WebConfig, exposed, refuse_strangers
 from bridge.accounts import Account, Accounts, open_gateway
 from bridge.call import sign
@@ -365,37 +364,3 @@ def parse_address(address: str) -> tuple[str, int]:
     if not colon or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
         raise CallbridgeError(f"--web.listen-address={address}: write host:port, such as 127.0.0.1:10077")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def serve(options: Options) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads. Raises CallbridgeError where it cannot start."""
-    import uvloop
-
-    app = App(options)
-    log.info("Starting callbridge", extra=fields(version=__version__))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_with_signals(app))
-
-
-async def _with_signals(app: App) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, app.stop.set)
-    hang_up = asyncio.Event()
-    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
-    async with asyncio.TaskGroup() as tasks:
-        listening = tasks.create_task(_reload_on(app, hang_up))
-        await app.run()
-        listening.cancel()
-
-
-async def _reload_on(app: App, asked: asyncio.Event) -> None:
-    while True:
-        await asked.wait()
-        # Asked while it starts: there is nothing to swap yet.
-        await app.started.wait()
-        asked.clear()
-        try:
-            await app.reload()
-        except CallbridgeError:
-            continue  # said by reload itself

@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge import logs
-from bridge.app import Options, parse_address, serve
+from bridge.app import Options, parse_address
+from bridge.cli.signals import serve
 from bridge.cli.words import Commands, add_command, add_config
 from bridge.errors import CallbridgeError
 
