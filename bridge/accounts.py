@@ -23,6 +23,7 @@ from bridge.gateway import (
     Dialect,
     Gateway,
     Observe,
+    Overhear,
     Placed,
     Request,
     State,
@@ -41,7 +42,12 @@ log = logging.getLogger(__name__)
 BALANCE_EVERY = timedelta(minutes=5)
 
 
-def open_gateway(session: aiohttp.ClientSession, settings: GatewaySettings, observe: Observe = nothing) -> Gateway:
+def open_gateway(
+    session: aiohttp.ClientSession,
+    settings: GatewaySettings,
+    observe: Observe = nothing,
+    overhear: Overhear | None = None,
+) -> Gateway:
     """The client of one account; its key is read anew for each request, and kept out of the log."""
 
     def key() -> str:
@@ -61,6 +67,7 @@ def open_gateway(session: aiohttp.ClientSession, settings: GatewaySettings, obse
         timeout=settings.timeout,
         debug=settings.debug,
         observe=observe,
+        overhear=overhear,
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests import postgres, storing
+from bridge.cli import main
+from tests import postgres, serving, storing
 
 # No deadline: how long one example takes says more of the machine than of the code. Where a change is judged, the same
 # examples every time: a failure there is the change's, and it can be repeated.
@@ -32,6 +35,33 @@ def kind(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     with storing.on_postgresql(request.getfixturevalue("postgresql")):
         yield "postgresql"
+
+
+@pytest.fixture
+def log_as_before() -> Iterator[None]:
+    """Commands set the log up for a process of their own."""
+    root, ours = logging.getLogger(), logging.getLogger("bridge")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+    logging.captureWarnings(False)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], log_as_before: None) -> serving.Run:
+    """Run a command within this process: its exit code, stdout and stderr."""
+
+    def ran(*arguments: str | Path) -> tuple[int, str, str]:
+        try:
+            code = main([str(one) for one in arguments])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return ran
 
 
 @pytest.hookimpl(tryfirst=True)

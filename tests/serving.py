@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ import aiohttp
 from bridge.app import App, Options
 from bridge.server import Bounds
 from tests.stories.night import TOKEN, alert, body
+
+# Runs a command within this process (the fixture `run`): its exit code, stdout and stderr.
+Run = Callable[..., tuple[int, str, str]]
 
 ROOT = Path(__file__).parent.parent
 KEY = "the-key-of-the-gateway-0815"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from bridge import __version__
-from bridge.cli import main
 from bridge.clock import SystemClock
 from bridge.simulator import Answer, Era, Simulator, answers, fails, refused, sleeps
 from tests.serving import (
     BEARER,
     KEY,
     ROOT,
+    Run,
     app_running,
     callbridge,
     eventually,
@@ -58,35 +57,6 @@ route:
     - {matchers: ['team="dark"'], policy: night, mute_time_intervals: [dark]}
     - {matchers: ['team="none"'], policy: nobody}
 """
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def log_as_before() -> Iterator[None]:
-    """Commands set the log up for a process of their own."""
-    root, ours = logging.getLogger(), logging.getLogger("bridge")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-    logging.captureWarnings(False)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], log_as_before: None) -> Run:
-    """Run a command within this process: its exit code, stdout and stderr."""
-
-    def ran(*arguments: str | Path) -> tuple[int, str, str]:
-        try:
-            code = main([str(one) for one in arguments])
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return ran
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ COMMANDS = {
     "render": "render",
     "doctor": "doctor",
     "call": "call",
+    "gateway": "gateway",
     "incidents": "incidents",
     "import": "importing",
     "db": "schema",

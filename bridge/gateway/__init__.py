@@ -6,6 +6,7 @@ wire       one HTTP request; what can go wrong with it
 replies    what the gateway answered to a call or an SMS: placed, refused, unavailable, uncertain
 records    balance, journal, subscriptions
 codes      the gateway's codes and their remedies
+record     an exchange as others may see it
 circuit    whether the account takes calls, as a value
 reports    what its webhook brings; signature: whether it is really from there
 """
@@ -14,17 +15,20 @@ from __future__ import annotations
 
 from bridge.gateway.circuit import Circuit, State, another_may, answered, failed, probed, there
 from bridge.gateway.client import Gateway, nothing
+from bridge.gateway.record import Recording
 from bridge.gateway.reports import Ignored, Keypress, Reply, Told, read_reports
 from bridge.gateway.signature import verify_signature
 from bridge.gateway.wire import open_session
 from bridge.gateway.words import (
     Dialect,
+    Exchange,
     Hook,
     HookMethod,
     JournalRow,
     Observe,
     Operation,
     OutboundRow,
+    Overhear,
     Placed,
     Request,
 )
@@ -32,6 +36,7 @@ from bridge.gateway.words import (
 __all__ = [
     "Circuit",
     "Dialect",
+    "Exchange",
     "Gateway",
     "Hook",
     "HookMethod",
@@ -41,7 +46,9 @@ __all__ = [
     "Observe",
     "Operation",
     "OutboundRow",
+    "Overhear",
     "Placed",
+    "Recording",
     "Reply",
     "Request",
     "State",

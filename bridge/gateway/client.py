@@ -34,6 +34,7 @@ from bridge.gateway.words import (
     Observe,
     Operation,
     OutboundRow,
+    Overhear,
     Placed,
     Request,
 )
@@ -94,9 +95,12 @@ class Gateway:
         timeout: timedelta,
         debug: bool,
         observe: Observe = nothing,
+        overhear: Overhear | None = None,
     ) -> None:
         seven = dialect is Dialect.SEVEN
-        self._wire = Wire(session, api_url=api_url, key=key, timeout=timeout, json=seven, observe=observe)
+        self._wire = Wire(
+            session, api_url=api_url, key=key, timeout=timeout, json=seven, observe=observe, overhear=overhear
+        )
         self._seven = seven
         self._sender = digits(sender)
         self._ring_time = ring_time

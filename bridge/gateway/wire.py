@@ -16,7 +16,7 @@ import aiohttp
 from bridge import __version__
 from bridge.errors import CallbridgeError, GatewayError, GatewayUnavailable, GatewayUncertain, Reason
 from bridge.gateway.replies import Answer
-from bridge.gateway.words import Observe, Operation
+from bridge.gateway.words import Exchange, Observe, Operation, Overhear
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Wire:
         timeout: timedelta,
         json: bool,
         observe: Observe,
+        overhear: Overhear | None = None,
     ) -> None:
         if session.connector is None or not session.connector.force_close:
             logger.warning("the gateway's session keeps connections: open it with bridge.gateway.open_session()")
@@ -65,6 +66,7 @@ class Wire:
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds(), connect=timeout.total_seconds() / 2)
         self._json = json
         self._observe = observe
+        self._overhear = overhear
 
     async def exchange(
         self,
@@ -100,7 +102,10 @@ class Wire:
                 allow_redirects=False,
                 timeout=self._timeout,
             ) as response:
-                return Answer(response.status, _decoded(await _read_whole(response)))
+                answer = Answer(response.status, _decoded(await _read_whole(response)))
+                if self._overhear is not None:
+                    self._overhear(_exchange(response, form, answer))
+                return answer
         except _UNSENT as error:
             raise GatewayUnavailable(Reason.CONNECTION, f"cannot reach the gateway: {_why(error)}") from None
         except TimeoutError:
@@ -130,6 +135,18 @@ class Wire:
                 Reason.AUTHENTICATION, "the API key cannot be read, is empty or not a key: check gateway.api_key_file"
             )
         return key
+
+
+def _exchange(response: aiohttp.ClientResponse, form: Mapping[str, str] | None, answer: Answer) -> Exchange:
+    return Exchange(
+        method=response.method,
+        url=str(response.url),
+        form=dict(form or {}),
+        status=answer.status,
+        content_type=response.headers.get("Content-Type", ""),
+        date=response.headers.get("Date", ""),
+        body=answer.body,
+    )
 
 
 async def _read_whole(response: aiohttp.ClientResponse) -> bytes:

@@ -6,7 +6,7 @@ logs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -39,6 +39,26 @@ HookMethod = Literal["POST", "GET", "JSON"]
 
 # Called once per HTTP request: what for, how many seconds it took, and why it failed (None: it did not).
 Observe = Callable[[Operation, float, Reason | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One HTTP request and its whole answer, as they went over the wire but for the key, which is in no part of it.
+
+    Full of numbers and texts: `bridge.gateway.record` takes them out.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    form: Mapping[str, str] = field(repr=False)
+    status: int
+    content_type: str
+    date: str
+    body: str = field(repr=False)
+
+
+# Called with each exchange that came whole.
+Overhear = Callable[[Exchange], None]
 
 
 @dataclass(frozen=True, slots=True)

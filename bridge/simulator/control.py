@@ -191,7 +191,7 @@ def _account(house: House, said: Said) -> object:
 def _setting(key: str, value: object) -> object:
     if key == "era":
         return _era(value)
-    if key in ("sandbox", "strict_parameters", "journal_at_end") and isinstance(value, bool):
+    if key in ("sandbox", "strict_parameters", "journal_at_end", "ignores_debug") and isinstance(value, bool):
         return value
     if key in ("balance", "price") and type(value) in (int, float) and math.isfinite(float(str(value))):
         return float(str(value))

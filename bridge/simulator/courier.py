@@ -166,7 +166,7 @@ class Courier:
 
 
 def _listens(hook: Hook, report: Report) -> bool:
-    if hook.event not in ("all", report.event):
+    if not hook.enabled or hook.event not in ("all", report.event):
         return False
     # A filter is for inbound numbers; on any other event it prevents delivery (documented in 2026).
     return not hook.filter or (report.event == "sms_mo" and report.fields.get("system") == hook.filter)

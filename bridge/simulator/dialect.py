@@ -214,7 +214,7 @@ def _hook(era: Era, hook: Hook) -> dict[str, object]:
         row["event_filter"] = hook.filter
     row["request_method"] = hook.method
     if era is not Era.SMS77_2021:
-        row["enabled"] = True
+        row["enabled"] = hook.enabled
     row["created"] = berlin(hook.created)
     if era is Era.SEVEN_2024:
         row["headers"] = hook.headers

@@ -155,7 +155,10 @@ class TextMessage:
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One subscription. `method` is POST (form), GET (query) or JSON; `headers` are lines of `Name: value`."""
+    """One subscription. `method` is POST (form), GET (query) or JSON; `headers` are lines of `Name: value`.
+
+    One that is not `enabled` is listed and gets nothing: the gateway switches off what fails for days.
+    """
 
     id: int
     url: str = field(repr=False)
@@ -164,6 +167,7 @@ class Hook:
     created: datetime
     headers: str = field(default="", repr=False)
     filter: str | None = None
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)

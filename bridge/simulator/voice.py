@@ -49,7 +49,8 @@ def place(house: House, received: Received) -> Reply:
         code = 500
     if code is not None:
         return refusal(house, received, code)
-    debug = house.world.account.sandbox or asked.get("debug") in ("1", "true")
+    account = house.world.account
+    debug = account.sandbox or (asked.get("debug") in ("1", "true") and not account.ignores_debug)
     recipients = [_recipient(house, received, number, debug) for number in numbers]
     refused = recipients[0].code if len(recipients) == 1 else None
     return refusal(house, received, refused) if refused else _accepted(house.world, received, recipients, debug)

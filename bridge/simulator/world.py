@@ -26,7 +26,8 @@ class Account:
     `price` is the estimate in the reply, `sandbox` makes every request a debug one, `verified` the allowed caller ids
     as digits (None: any number), `contacts` the address book (name to number, or to several with commas).
     `strict_parameters`: an unknown parameter is answered 308. `journal_at_end`: a call stands in the journal only once
-    it is over. `ring_time`: seconds, where the request does not say.
+    it is over. `ring_time`: seconds, where the request does not say. `ignores_debug`: debug=1 means nothing (it is
+    documented no more since 2024).
     """
 
     era: Era
@@ -40,6 +41,7 @@ class Account:
     strict_parameters: bool = False
     journal_at_end: bool = False
     ring_time: float = 30.0
+    ignores_debug: bool = False
 
 
 class World:
