@@ -19,10 +19,10 @@ comma := ,
 empty :=
 FLOOR_1 := $(subst $(empty) $(empty),$(comma),$(foreach room,alert call escalation intervals route schedule sms,bridge/$(room).py bridge/$(room)/*))
 
-CODE := bridge tests deploy $(if $(wildcard benchmarks/*.py),benchmarks)
+CODE := bridge tests deploy docs/screenshots $(if $(wildcard benchmarks/*.py),benchmarks)
 ARGS ?=
 
-.PHONY: help demo test check bench dashboards image lock clean servers python
+.PHONY: help demo test check bench dashboards pictures image lock clean servers python
 
 help:  ## what there is
 	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: $(VENV)/dev.stamp  ## what it takes, each as a ratio within one run
 dashboards: $(VENV)/dev.stamp  ## write the dashboards and docs/metrics.md anew from their sources
 	$(BIN)/python -m deploy.grafana.make
 	$(BIN)/python -m deploy.prometheus.reference
+
+pictures: $(VENV)/dev.stamp servers  ## the page's pictures anew, by the real program in a real browser
+	$(BIN)/python -W ignore -m docs.screenshots.make
 
 image:  ## the container image callbridge:latest
 	docker build --tag callbridge:latest \

@@ -238,7 +238,7 @@ def test_make_help() -> None:
 
     verbs = re.findall(r"^  make (\w+) +\S", told, re.MULTILINE)
 
-    assert verbs == ["help", "demo", "test", "check", "bench", "dashboards", "image", "lock", "clean"]
+    assert verbs == ["help", "demo", "test", "check", "bench", "dashboards", "pictures", "image", "lock", "clean"]
 
 
 def test_make_refuses_an_old_python() -> None:

@@ -1,6 +1,7 @@
-"""Makes the pictures of the page in docs/pictures: `python docs/screenshots/make.py`, with Debian's chromium installed.
+"""`python -m docs.screenshots.make`: makes the pictures of the page in docs/pictures, with Debian's chromium.
 
-The real program and the simulated telephone company, on a clock that stands still while a picture is taken.
+The real program and the simulated telephone company, on a clock that stands still while a picture is taken. With a
+folder named, every page goes there: whole, narrow and wide, light and dark, for who works on the page.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,19 +19,23 @@ import aiohttp
 import bcrypt
 from playwright.async_api import Browser, async_playwright
 
+from bridge.clock import ManualClock
+from bridge.simulator import Simulator, presses, sleeps
+from tests.guarding import basic
+from tests.stories.night import ALICE, Night, alert, running
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from bridge.clock import ManualClock  # noqa: E402 - see above
-from bridge.simulator import Simulator, presses, sleeps  # noqa: E402 - it runs from a checkout, too
-from tests.guarding import basic  # noqa: E402 - see above
-from tests.stories.night import ALICE, Night, alert, running  # noqa: E402 - see above
-
 PICTURES = ROOT / "docs" / "pictures"
 NIGHT = datetime(2026, 11, 24, 2, 3, 20, tzinfo=UTC)
 PASSWORD = "for-the-pictures"  # noqa: S105 - it guards nothing
-# The others are for who works on the page: name a folder for them.
-KEPT = ("incidents-phone-dark", "incident-desk-light", "oncall-desk-light")
+# What docs/pictures holds, by the page's name, the width and the scheme.
+KEPT = {
+    ("incidents", "phone", "dark"): "page-phone",
+    ("incidents", "desk", "light"): "page-incidents",
+    ("incident", "desk", "light"): "page-incident",
+    ("oncall", "desk", "light"): "page-oncall",
+}
+SCHEMES = ("light", "dark")
 WIDTHS = {"phone": (390, 844), "desk": (1400, 900)}
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync")  # fmt: skip
@@ -46,14 +52,14 @@ people:
 schedules:
   primary:
     rotations:
-      - {{name: week, people: [alice, bob, carol], every: 1w, start: 2026-01-05 09:00}}
+      - {{name: week, people: [bob, alice, carol], every: 1w, start: 2026-01-05 09:00}}
   weekend:
     rotations:
       - {{name: saturday, people: [carol, bob], every: 1w, start: 2026-01-03 08:00, active_time_intervals: [weekend]}}
 policies:
   default:
     steps:
-      - {{call: [alice], wait: 5m, attempts: 2, retry_after: 1m}}
+      - {{call: [primary], wait: 5m, attempts: 2, retry_after: 1m}}
       - {{call: [bob, carol]}}
   nobody: {{steps: []}}
 route:
@@ -90,12 +96,15 @@ def named(name: str, severity: str, summary: str, host: str) -> dict[str, object
     return one | {"annotations": {"summary": summary}}
 
 
-async def pictures(browser: Browser, it: Night, target: Path, wanted: Mapping[str, str]) -> None:
-    """One picture of each page in `wanted` (name → path), narrow and wide, light and dark."""
-    for scheme in ("light", "dark"):
-        for width, size in WIDTHS.items():
+async def shoot(browser: Browser, it: Night, pages: dict[str, str], folder: Path | None) -> None:
+    """A picture of each of `pages` (name → path): all of them into `folder`, or those of KEPT into docs/pictures."""
+    for scheme in SCHEMES:
+        for width, (across, down) in WIDTHS.items():
+            wanted = {name: path for name, path in pages.items() if folder or (name, width, scheme) in KEPT}
+            if not wanted:
+                continue
             context = await browser.new_context(
-                viewport={"width": size[0], "height": size[1]},
+                viewport={"width": across, "height": down},
                 color_scheme="dark" if scheme == "dark" else "light",
                 http_credentials={"username": "alice", "password": PASSWORD},
             )
@@ -103,44 +112,56 @@ async def pictures(browser: Browser, it: Night, target: Path, wanted: Mapping[st
             for name, path in wanted.items():
                 await page.goto(it.url + path)
                 await page.wait_for_selector("main")
-                await page.screenshot(path=target / f"{name}-{width}-{scheme}.png", full_page=True)
+                file = (
+                    folder / f"{name}-{width}-{scheme}.png" if folder else PICTURES / f"{KEPT[name, width, scheme]}.png"
+                )
+                await page.screenshot(path=file, full_page=folder is not None)
             await context.close()
 
 
-async def main(target: Path) -> None:
-    """All pictures."""
-    with tempfile.TemporaryDirectory(prefix="callbridge-pictures-") as folder:
-        place = Path(folder)
+@asynccontextmanager
+async def night() -> AsyncIterator[Night]:
+    """The program with a login, and the telephone company, before anything happens."""
+    clock = ManualClock(NIGHT)
+    with tempfile.TemporaryDirectory(prefix="callbridge-pictures-") as place:
+        web_config = Path(place) / "web.yaml"
         hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-        (place / "web.yaml").write_text(f"basic_auth_users: {{alice: {hashed}}}\n")
-        clock = ManualClock(NIGHT)
+        web_config.write_text(f"basic_auth_users: {{alice: {hashed}}}\n")
         async with (
             Simulator(clock) as phones,
-            running(place, phones, clock, text=CONFIG, web_config=place / "web.yaml") as it,
+            running(Path(place), phones, clock, text=CONFIG, web_config=web_config) as it,
             aiohttp.ClientSession(headers={"Authorization": basic("alice", PASSWORD)}) as session,
-            async_playwright() as playwright,
         ):
             it.session = session
-            browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
-            wanted = {"quiet": "/"}
-            await pictures(browser, it, target, wanted)
-            # What the browser waits for is none of the night's business.
-            it.baseline |= asyncio.all_tasks() - clock.parked()
-            await story(it)
-            newest = (await it.incidents())[0]["id"]
-            over = (await it.incidents(state="resolved"))[0]["id"]
-            wanted = {"incidents": "/", "incident": f"/incidents/{newest}", "story": f"/incidents/{over}",
-                      "oncall": "/oncall", "override": "/oncall?override=primary#override", "calls": "/calls",
-                      "status": "/status", "question": "/test-call?person=bob",
-                      "speech": f"/incidents/{newest}/speech"}  # fmt: skip
-            await pictures(browser, it, target, wanted)
-            await browser.close()
+            yield it
+
+
+async def main(folder: Path | None) -> None:
+    """All pictures."""
+    async with night() as it, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        await shoot(browser, it, {"quiet": "/"}, folder)
+        # What the browser waits for is none of the night's business.
+        it.baseline |= asyncio.all_tasks() - it.clock.parked()
+        await story(it)
+        newest = (await it.incidents())[0]["id"]
+        over = (await it.incidents(state="resolved"))[0]["id"]
+        pages = {
+            "incidents": "/",
+            "incident": f"/incidents/{newest}",
+            "story": f"/incidents/{over}",
+            "oncall": "/oncall",
+            "override": "/oncall?override=primary#override",
+            "calls": "/calls",
+            "status": "/status",
+            "question": "/test-call?person=bob",
+            "speech": f"/incidents/{newest}/speech",
+        }
+        await shoot(browser, it, pages, folder)
+        await browser.close()
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURES
-    folder.mkdir(parents=True, exist_ok=True)
-    asyncio.run(main(folder))
-    for made in folder.glob("*.png"):
-        if folder == PICTURES and made.stem not in KEPT:
-            made.unlink()
+    place = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    (place or PICTURES).mkdir(parents=True, exist_ok=True)
+    asyncio.run(main(place))
