@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bridge.alert import Alert, AlertStatus
-from bridge.call import Call, CallState
-from bridge.escalation import Policy, Reach, State, Step, Target
+from bridge.call import FINAL, Call, CallState, CallStatus, Outcome
+from bridge.escalation import Policy, Reach, State, Step, Target, Verdict
 from bridge.schedule import Person, Rotation, Schedule, parse_period
 from bridge.web.incidents import place_of, title_of
 from bridge.web.looks import Times, euro, span
 from bridge.web.outlook import how, outlook, ringing
 from bridge.web.static import FOLDER, address_of, files
-from bridge.web.story import names_of, story
+from bridge.web.story import SENTENCES, names_of, story
 from bridge.web.tokens import token_fits, token_of
 from bridge.web.weeks import monday_of, weeks
 from tests.storing import an_incident
@@ -79,7 +79,7 @@ def test_what_comes_next(changes: dict[str, object], line: str) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (None, "waits for a free line"),
+        (None, "waits to be called"),
         (replace(CALL, state=CallState.QUEUED), "is about to be called"),
         (replace(CALL, state=CallState.QUEUED, tries=2), "the gateway is asked again soon"),
         (CALL, "the gateway is being asked"),
@@ -126,6 +126,13 @@ def test_lines_of_a_story(line: SimpleNamespace, text: str) -> None:
     (shown,) = story([line], [], PEOPLE, 3)
     assert shown.text == text
     assert (shown.place == "round 1, step 2 of 3") == (shown.kind == "step")
+
+
+def test_every_word_has_its_sentence() -> None:
+    """What the table decides, what a call becomes and what the gateway reports of it is told in a sentence."""
+    silent = {Verdict.REFRESHED, Verdict.IGNORED}
+    words = {*(set(Verdict) - silent), *Outcome, *CallStatus} - {CallStatus.UNKNOWN, *FINAL}
+    assert {str(word.value) for word in words} - SENTENCES.keys() == set()
 
 
 def test_alerts_stand_in_the_story() -> None:

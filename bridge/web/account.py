@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from aiohttp import web
 from sqlalchemy import Connection
 
 from bridge.alert import Alert
-from bridge.config import redacted
+from bridge.config import GatewaySettings, redacted
 from bridge.logs import mask
 from bridge.speech import can_speak, trial_words
 from bridge.store.ids import ALPHABET
@@ -51,6 +52,7 @@ async def calls(visit: Visit) -> web.StreamResponse:
         "rows": [(call, _about(incidents, worst), words_of_call(call.text)) for call, incidents in listed.rows],
         "following": listed.next,
         "first": cursor is None,
+        "several": len(visit.config.gateways) > 1,
         "spent": await visit.site.dispatch.spent_today(),
         "budget": visit.config.limits.budget_per_day,
         "done": DONE.get(visit.request.query.get("done", ""), ""),
@@ -71,7 +73,6 @@ def _about(incidents: list[str], worst: Mapping[str, Alert]) -> list[tuple[str, 
 async def status(visit: Visit) -> web.StreamResponse:
     """The config in force, and how everything that it names is."""
     site, config = visit.site, visit.config
-    balance = site.metrics.sample("gateway_balance_euros")
     told = {
         "started_at": site.started_at,
         "config": config,
@@ -79,10 +80,7 @@ async def status(visit: Visit) -> web.StreamResponse:
         "config_text": _config_text(visit),
         "storage": redacted(config.storage.url).partition(":")[0],
         "failing": site.database.failing,
-        "gateway": config.gateway,
-        "sender": f"+{config.gateway.sender}" if config.gateway.sender else "",
-        "balance": None if balance is None or math.isnan(balance) else balance,
-        "low": balance is not None and config.gateway.min_balance is not None and balance < config.gateway.min_balance,
+        "accounts": [_account(visit, one) for one in config.gateways],
         "reported_at": await site.database.read(last_report),
         "in_force": site.metrics.sample("config_last_reload_successful") == 1.0,
         "spent": await site.dispatch.spent_today(),
@@ -90,6 +88,28 @@ async def status(visit: Visit) -> web.StreamResponse:
         "can_speak": can_speak(),
     }
     return await visit.page("status.html.j2", told)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account at the gateway; `balance` in euro, None: not known yet; `up`: it takes calls, as far as is known."""
+
+    settings: GatewaySettings
+    balance: float | None
+    up: bool
+
+    @property
+    def low(self) -> bool:
+        """Whether it should be topped up."""
+        least = self.settings.min_balance
+        return self.balance is not None and least is not None and self.balance < least
+
+
+def _account(visit: Visit, settings: GatewaySettings) -> Account:
+    metrics, name = visit.site.metrics, settings.name
+    balance = metrics.sample("gateway_account_balance_euros", gateway=name)
+    up = metrics.sample("gateway_up", gateway=name) != 0.0
+    return Account(settings, None if balance is None or math.isnan(balance) else balance, up)
 
 
 def _config_text(visit: Visit) -> str:

@@ -39,7 +39,7 @@ def ringing(incident: Incident, live: Mapping[str, Call]) -> list[Ringing]:
 def how(call: Call | None) -> str:
     """How far a call has come."""
     if call is None:
-        return "waits for a free line"
+        return "waits to be called"
     if call.state is CallState.QUEUED:
         return "the gateway is asked again soon" if call.tries else "is about to be called"
     if call.answered_at is not None:

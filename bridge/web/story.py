@@ -45,6 +45,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "uncertain": ("trouble", "The gateway's answer was lost; the call to {who} is looked up"),
     "asked_again": ("call", "The gateway knows nothing of the call to {who}; requested once more"),
     "held_back": ("trouble", "A limit holds the call to {who} back"),
+    "found": ("alert", "Found in Alertmanager, without a webhook"),
+    "gone": ("alert", "No longer in Alertmanager"),
+    "suppressed": ("trouble", "Kept quiet by Alertmanager: nobody is called for it now"),
+    "let_go": ("step", "What was kept quiet rings now"),
 }
 # In these `who` may be the one who asked for it instead of those who are called.
 BY_HAND = {"next_step": "{who} asked for the next step", "rang_again": "{who} wants them called again"}
