@@ -148,6 +148,13 @@ class Accounts:
                 return account, max(free, 0)
         return None
 
+    def for_sms(self) -> list[Account]:
+        """All of them in the order in which they are asked for an SMS; what one says to it changes nothing for calls.
+
+        One that takes no calls may still send SMS, but is asked after those that are well.
+        """
+        return sorted(self._all, key=lambda account: account.circuit.state is State.OPEN)
+
     def _free(self, account: Account, live: Sequence[Call]) -> int:
         mine = [call for call in live if call.state is not CallState.QUEUED and self.of(call.account) is account]
         if account.circuit.state is State.TRIAL:

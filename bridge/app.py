@@ -24,6 +24,7 @@ from bridge.clock import Clock, SystemClock
 from bridge.config import Config, Webhooks
 from bridge.database import Database
 from bridge.dispatch import Dispatch
+from bridge.dispatch.post import Post
 from bridge.dispatch.world import world_of
 from bridge.errors import CallbridgeError, Reason
 from bridge.gateway import Operation, open_session
@@ -35,6 +36,7 @@ from bridge.rota import Rota, called_by_policies
 from bridge.server import HTTP_LOG, KEPT_OPEN, Bounds, Crowd, Doors, make_application
 from bridge.web import Live, Site, add_pages
 from bridge.worker import Worker
+from bridge.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +105,9 @@ class App:
             session=self._session,
         )
         await self.rota.start(loaded)
-        self.worker = Worker(self.dispatch, self._accounts(loaded), self.metrics, self.clock)
+        accounts = self._accounts(loaded)
+        self.worker = Worker(self.dispatch, accounts, self.metrics, self.clock)
+        self.writer = Writer(Post(self.dispatch, self.database), accounts, self.clock)
         self.inquiry = self.worker.doubts = Inquiry(
             dispatch=self.dispatch,
             database=self.database,
@@ -111,6 +115,7 @@ class App:
             clock=self.clock,
             session=self._session,
         )
+        self.writer.ask_first = self.inquiry.ask_first
         self.inquiry.adopt(loaded)
         self.heartbeat = Heartbeat(
             dispatch=self.dispatch,
@@ -148,6 +153,7 @@ class App:
             tasks.create_task(self.dispatch.inbox.run(halt, self.clock))
             tasks.create_task(self.dispatch.run(halt))
             work = tasks.create_task(self.worker.run(halt))
+            writing = tasks.create_task(self.writer.run(halt))
             calendars = tasks.create_task(self.rota.run())
             asking = tasks.create_task(self.inquiry.run(halt))
             beating = tasks.create_task(self.heartbeat.run(halt))
@@ -163,16 +169,16 @@ class App:
             calendars.cancel()
             asking.cancel()
             beating.cancel()
-            tasks.create_task(self._bound(work))
+            tasks.create_task(self._bound(work, writing))
 
     def _heard(self, word: str) -> None:
         """Another process on the same database says something, or (no word) it is time to look for ourselves."""
         self.dispatch.heard(word)
         self.rota.heard(word)
 
-    async def _bound(self, work: asyncio.Task[None]) -> None:
+    async def _bound(self, *works: asyncio.Task[None]) -> None:
         """Whatever is under way at the gateway may end; what does not end in time is looked up after the next start."""
-        _, late = await asyncio.wait([work], timeout=self.patience.total_seconds())
+        _, late = await asyncio.wait(works, timeout=self.patience.total_seconds())
         for task in late:
             log.warning("requests to the gateway were cut off; they are looked up after the next start")
             task.cancel()
@@ -277,12 +283,15 @@ class App:
         self._conceal(loaded)
         self.webhooks = loaded.webhooks
         self.worker.accounts.retire()
-        self.doors.config, self.dispatch.world, self.worker.accounts = loaded, world, self._accounts(loaded)
+        accounts = self._accounts(loaded)
+        self.doors.config, self.dispatch.world, self.worker.accounts = loaded, world, accounts
+        self.writer.accounts = accounts
         self.rota.adopt(prepared)
         self.inquiry.adopt(loaded)
         self.heartbeat.adopt(loaded)
         self._in_force(loaded)
         self.dispatch.work.set()
+        self.dispatch.writing.set()
         log.info("config reloaded", extra=fields(file=self.options.config))
 
     def _in_force(self, loaded: Config) -> None:

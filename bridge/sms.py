@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+# The template that words every SMS: templates/sms.txt.j2.
+TEMPLATE = "sms"
+
 
 class SmsOutcome(StrEnum):
     """What became of an SMS: the label of callbridge_sms_total.
@@ -76,9 +79,9 @@ class Receipt:
 class Sms:
     """One SMS to one person; it carries every page that waited for them when it was requested.
 
-    `id` is ours (sent as foreign_id where the dialect has it), `gateway_id` the gateway's; `parts` are what is charged,
-    `cost` in euro. `tries` counts requests whose answer said that nothing was sent, `asked_again` whether it was
-    requested again after an uncertain answer.
+    `id` is ours (sent as foreign_id where the dialect has it), `gateway_id` that of the `account` at the gateway;
+    `parts` are what is charged, `cost` in euro. `tries` counts requests whose answer said that nothing was sent,
+    `asked_again` whether it was requested again after an uncertain answer.
     """
 
     id: str
@@ -101,6 +104,7 @@ class Sms:
     tries: int = 0
     asked_again: bool = False
     acknowledged: bool = False
+    account: str = ""
     version: int = 0
 
     @property
@@ -136,6 +140,20 @@ _SINGLE, _JOINED = (160, 70), (153, 67)
 def gsm(text: str) -> bool:
     """Whether every character is of the GSM alphabet: then 160 of them fit into one part, else 70."""
     return all(character in _ONE or character in _TWO for character in text)
+
+
+_CHEAPER = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201a`", "'")
+    | dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2022\u00b7", "-")
+    | dict.fromkeys("\u00a0\u202f\u2009", " ")
+    | {"\u2026": "...", "\u2192": "->", "\u2265": ">=", "\u2264": "<=", "\u00d7": "x"}
+)
+
+
+def cheaper(text: str) -> str:
+    """`text` with typographic characters as a typewriter has them: one of them alone would double the price."""
+    return text.translate(_CHEAPER)
 
 
 def parts(text: str) -> int:

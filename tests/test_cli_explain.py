@@ -139,7 +139,7 @@ def test_explain_for_a_program(folder: Path, run: Any) -> None:
     )
     keys = {
         "at", "after_seconds", "event", "policies", "person", "number", "call", "round", "step", "attempt", "verdict",
-        "why", "text", "seconds", "cost", "window_from", "window_until",
+        "why", "text", "seconds", "cost", "window_from", "window_until", "parts",
     }  # fmt: skip
 
     assert all(set(event) == keys for event in told["events"])
@@ -160,8 +160,11 @@ def test_explain_for_a_program(folder: Path, run: Any) -> None:
         ],
         "people_called": ["alice"],
         "calls": 1,
+        "people_texted": [],
+        "sms": 0,
         "total_cost": 0.5,
         "price_per_minute": 0.5,
+        "price_per_sms_part": 0.08,
         "unfinished": False,
     }
 

@@ -17,6 +17,7 @@ from bridge.escalation import (
     CLOSING,
     NEWS_TIMEOUT,
     Acknowledged,
+    Channel,
     Cleared,
     Decision,
     Due,
@@ -29,6 +30,7 @@ from bridge.escalation import (
     PageEnded,
     Policy,
     Reach,
+    SmsWhen,
     State,
     Step,
     Target,
@@ -571,24 +573,106 @@ def test_after_an_acknowledgement_everybody_is_paged_anew() -> None:
     assert told(decide(LEASE, Due(), ALL, at(32)).pages) == ["i1-2 alice 1.0.1"]
 
 
+# --- SMS beside the calls
+
+TEXTED = replace(ALICE, sms=("alice", "primary"))
+UNREACHED = replace(ALICE, sms=("alice", "bob"), sms_when=SmsWhen.UNREACHED)
+SMS_ONLY = Step((), wait=minutes(3), sms=("alice", "bob"))
+
+
+def texts(pages: Sequence[Page]) -> list[str]:
+    return [page.person for page in pages if page.channel is Channel.SMS]
+
+
+def calls(pages: Sequence[Page]) -> list[str]:
+    return [page.person for page in pages if page.channel is Channel.VOICE]
+
+
+def test_an_sms_goes_out_when_its_step_begins() -> None:
+    """People and schedules of `sms` are told beside the calls, each once, by pages of their own that nobody awaits."""
+    roster = People(schedules={"primary": ["bob", "alice"]})
+    decision = opened(new(Policy("p", (TEXTED,))), roster, NOON)
+
+    assert (texts(decision.pages), calls(decision.pages)) == (["alice", "bob"], ["alice"])
+    assert len({page.id for page in decision.pages}) == decision.incident.serial == 3
+    assert reaches(decision.incident) == {"alice": Reach.CALLING}
+    assert decision.lines == (Line(Verdict.OPENED, "alice", 1, 0),)
+
+
+def test_a_retry_sends_no_second_sms() -> None:
+    """Whoever is called again has read it already; in the next round they are told again."""
+    incident = after(begun(Policy("p", (TEXTED,), rounds=2)), (over("i1-3"), 1))
+    again = decide(incident, Due(), ALL, at(2))
+    assert (texts(again.pages), calls(again.pages)) == ([], ["alice"])
+    assert texts(decide(again.incident, Due(), ALL, at(5)).pages) == ["alice", "primary"]
+
+
+def test_a_step_of_sms_alone_waits_and_goes_on() -> None:
+    """Nobody is called, the step lasts for its wait, and the story says who was told."""
+    first = opened(new(Policy("p", (SMS_ONLY, BOTH))), ALL, NOON)
+    assert (texts(first.pages), calls(first.pages)) == (["alice", "bob"], [])
+    assert first.lines == (Line(Verdict.OPENED, "alice, bob", 1, 0),)
+    assert (first.incident.targets, first.incident.due_at) == ((), at(3))
+    assert calls(decide(first.incident, Due(), ALL, at(3)).pages) == ["bob", "carol"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.CANCELLED])
+def test_whom_no_call_reached_gets_the_sms_at_once(outcome: Outcome) -> None:
+    """`unreached`: nothing at the begin; when the call fails for good the SMS goes out, and the next step begins."""
+    first = opened(new(Policy("p", (replace(UNREACHED, attempts=1), BOTH))), ALL, NOON)
+    failed = decide(first.incident, over("i1-1", outcome), ALL, at(1))
+    assert texts(first.pages) == []
+    assert (texts(failed.pages), calls(failed.pages)) == (["alice"], ["bob", "carol"])
+    assert failed.verdict is Verdict.NEXT_STEP
+
+
+def test_whom_a_call_reached_gets_none() -> None:
+    """`unreached`: who answers, or is still to be tried again, is not told by SMS."""
+    incident = begun(Policy("p", (UNREACHED,)))
+    for outcome in (Outcome.ANSWERED, Outcome.NO_ANSWER):
+        assert texts(decide(incident, over("i1-1", outcome), ALL, at(1)).pages) == []
+    last = after(incident, (over("i1-1"), 1), (Due(), 2))
+    assert texts(decide(last, over("i1-2"), ALL, at(3)).pages) == ["alice"]
+
+
+def test_an_sms_tells_whom_nobody_can_call() -> None:
+    """Nobody to call: those who get an SMS are told, and the chain goes on at once, to its end if need be."""
+    empty = replace(UNREACHED, targets=("nobody",))
+    roster = People(schedules={"nobody": []})
+    decision = opened(new(Policy("p", (empty, BOTH))), roster, NOON)
+    assert (texts(decision.pages), calls(decision.pages)) == (["alice", "bob"], ["bob", "carol"])
+    assert decision.lines[0] == Line(Verdict.NOBODY_THERE, "nobody", 1, 0)
+    alone = opened(new(Policy("p", (empty,))), roster, NOON)
+    assert (alone.verdict, texts(alone.pages)) == (Verdict.EXHAUSTED, ["alice", "bob"])
+
+
+def test_a_step_of_sms_for_nobody_is_passed_over() -> None:
+    """Where nobody is behind the SMS of a step either, it is no pause."""
+    decision = opened(new(Policy("p", (Step((), sms=("empty",)), BOTH))), People(schedules={"empty": []}), NOON)
+    assert decision.lines == (Line(Verdict.NOBODY_THERE, "empty", 1, 0), Line(Verdict.OPENED, "bob, carol", 1, 1))
+
+
 # --- laws: any policy, any people, any course of events
 
 NAMES = ["alice", "bob", "carol", "dan"]
 TARGETS = [*NAMES, "primary", "empty"]
 durations = st.sampled_from([ZERO, minutes(1), minutes(5), minutes(60)])
-steps = st.builds(
-    Step,
-    st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3).map(tuple),
-    wait=durations,
-    attempts=st.integers(1, 3),
-    retry_after=durations,
+some = st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3).map(tuple)
+none_or_some = st.one_of(st.just(()), some)
+when = st.sampled_from(SmsWhen)
+calling = st.builds(
+    Step, some, wait=durations, attempts=st.integers(1, 3), retry_after=durations, sms=none_or_some, sms_when=when
 )
+steps = st.one_of(calling, st.builds(Step, st.just(()), wait=durations, sms=some))
 policies = st.builds(
     Policy,
     st.just("any"),
     st.lists(steps, max_size=3).map(tuple),
     rounds=st.integers(1, 3),
     acknowledged_for=durations,
+)
+ringing = st.builds(
+    Policy, st.just("any"), st.lists(calling, min_size=1, max_size=3).map(tuple), rounds=st.integers(1, 2)
 )
 rosters = st.builds(
     lambda primary, away: People({"primary": primary, "empty": []}, frozenset(away)),
@@ -622,7 +706,7 @@ class World:
         if decision.cancel:
             self.under_way.clear()
         self.pages += decision.pages
-        self.under_way |= {page.id: page for page in decision.pages}
+        self.under_way |= {page.id: page for page in decision.pages if page.channel is Channel.VOICE}
         self.incident = decision.incident
         self._laws(decision)
         return decision
@@ -633,7 +717,8 @@ class World:
         called = [page.person for page in self.under_way.values()]
         assert len(set(called)) == len(called)
         assert (incident.due_at is None) is (incident.state is R)
-        assert incident.state is T or decision.pages == ()
+        assert incident.state is T or calls(decision.pages) == []
+        assert incident.state in (T, X) or decision.pages == ()
         if incident.state in (A, R):
             assert not self.under_way
             assert incident.targets == ()
@@ -760,3 +845,36 @@ def test_nobody_is_paged_once_it_is_over(
     for event in (Fired(), Cleared(), Due(), ACK, ESCALATED):
         world.now += minutes(DAY)
         assert world.hear(event) == Decision(closed, Verdict.IGNORED)
+
+
+def _without_sms(policy: Policy) -> Policy:
+    return replace(policy, steps=tuple(replace(step, sms=()) for step in policy.steps))
+
+
+@settings(deadline=None)
+@given(policy=ringing, roster=rosters, story=st.lists(turns, max_size=25))
+def test_an_sms_changes_nothing_of_the_calls(
+    policy: Policy, roster: People, story: list[tuple[str, int, Outcome, float]]
+) -> None:
+    """Whatever happens: who is called, when and why is the same as if the policy knew no SMS."""
+    with_sms, without = start(policy, roster), start(_without_sms(policy), roster)
+    for what, which, outcome, later in story:
+        for world in (with_sms, without):
+            spoken = [page for page in world.pages if page.channel is Channel.VOICE]
+            world.pages, all_pages = spoken, world.pages
+            event = world._event(what, which, outcome)
+            world.pages = all_pages
+            world.now += minutes(later)
+            if what == "when due" and world.incident.due_at:
+                world.now = max(world.now, world.incident.due_at)
+            world.hear(event)
+        assert _course(with_sms) == _course(without)
+
+
+def _course(world: World) -> object:
+    """All that calls are decided by, without the numbers of the pages."""
+    spoken = [page for page in world.pages if page.channel is Channel.VOICE]
+    told_of = [(page.person, page.round, page.step, page.attempt) for page in spoken]
+    one = world.incident
+    reached = [(target.person, target.reach, target.attempt, target.retry_at) for target in one.targets]
+    return told_of, reached, one.state, one.round, one.step, one.step_ends_at, one.due_at, one.acknowledged_by

@@ -74,6 +74,10 @@ CONTRACT: list[tuple[str, str, dict[str, str]]] = [
 ]
 EXTRA = {
     "heartbeat_ok",
+    "sms_total",
+    "sms_cost_euros_total",
+    "sms_held_back_total",
+    "sms_replies_unclear_total",
     "inbox_waiting",
     "inbox_failures_total",
     "speech_fallbacks_total",

@@ -10,6 +10,7 @@ from bridge.cli.against import compare
 from bridge.cli.lengths import length_doubts
 from bridge.cli.rosters import roster_faults, roster_notes
 from bridge.cli.words import Commands, add_command, now_or
+from bridge.dispatch.world import template_faults
 from bridge.errors import CallbridgeError, ConfigError, Fault
 from bridge.speech import Speaker
 
@@ -60,11 +61,7 @@ def _further(path: Path) -> tuple[list[Fault], list[Fault]]:
     except ConfigError as error:
         return list(error.faults), []
     speaker = Speaker(loaded.templates)
-    found = [
-        Fault(str(path), 1, 1, f"policies.{policy.name}.template", fault)
-        for policy in loaded.policies.values()
-        for fault in speaker.check(policy.template)
-    ]
+    found = list(template_faults(loaded, speaker))
     if not found:
         found += [*_hang_up_doubts(path, loaded, speaker), *length_doubts(path, loaded)]
     return found + roster_faults(path, loaded, now_or(None)), roster_notes(path, loaded)

@@ -31,12 +31,14 @@ from bridge.rehearsal import (
     scene_of,
 )
 from bridge.rota import not_read, with_file_calendars
+from bridge.sms import USUAL_PRICE
 
 WIDTH = 110
 # How far a calendar is read: a chain is over, one way or another, a day after the last notification.
 AHEAD = timedelta(days=3)
 HIGHEST_PRICE = 100.0
-WORDS = {Happening.CALLING: "calls", Happening.ANSWERED: "picks up"}
+WHO_ELSE = (Happening.CALLING, Happening.TEXTING)
+WORDS = {Happening.CALLING: "calls", Happening.TEXTING: "writes", Happening.ANSWERED: "picks up"}
 
 
 def add_to(commands: Commands) -> None:
@@ -129,6 +131,7 @@ def _event(told: Told, began: datetime) -> dict[str, object]:
         "seconds": told.seconds,
         "window_from": round(told.window[0], 1) if told.window else None,
         "window_until": round(told.window[1], 1) if told.window else None,
+        "parts": told.parts or None,
         "cost": told.cost,
     }
 
@@ -140,8 +143,11 @@ def _summary(rehearsal: Rehearsal, minute: float) -> dict[str, object]:
         "ends_as": [_ending(one) for one in rehearsal.endings],
         "people_called": rehearsal.people,
         "calls": len(rehearsal.calls),
+        "people_texted": list(dict.fromkeys(one.person for one in rehearsal.texts)),
+        "sms": len(rehearsal.texts),
         "total_cost": rehearsal.cost,
         "price_per_minute": minute,
+        "price_per_sms_part": USUAL_PRICE,
         "unfinished": rehearsal.unfinished,
     }
 
@@ -177,11 +183,14 @@ def _text(rehearsal: Rehearsal, zone: ZoneInfo, minute: float) -> Iterator[str]:
 
 def _line(told: Told, began: datetime, zone: ZoneInfo) -> Iterator[str]:
     subject = f"call {told.call}" if told.call else ", ".join(told.policies) or told.person
+    if told.event is Happening.TEXTING:
+        subject = "SMS"
     head = f"{_clock(told.at, zone)}  {'+' + length(told.at - began):>10}  {subject:9}  {_word(told):13}  "
-    who = f"{told.person} {told.number}, " if told.event is Happening.CALLING else ""
+    who = f"{told.person} {told.number}, " if told.event in WHO_ELSE else ""
     speech = f"; about {told.seconds:.0f} s of speech" if told.event is Happening.CALLING and told.seconds else ""
+    split = f"; {told.parts} part{'s' * (told.parts != 1)}" if told.parts else ""
     price = f"; {told.cost:.2f} euro" if told.cost else ""
-    yield from _wrapped(head, f"{who}{told.why}{speech}{_hang_up(told)}{price}")
+    yield from _wrapped(head, f"{who}{told.why}{speech}{split}{_hang_up(told)}{price}")
     if told.text:
         yield from _wrapped(" " * len(head), f"“{' '.join(told.text.split())}”")
 
@@ -215,11 +224,13 @@ def _end(rehearsal: Rehearsal, zone: ZoneInfo, minute: float) -> Iterator[str]:
         yield f"ends    {why}: nobody is called"
     if rehearsal.unfinished:
         yield f"        broken off after {MOST_CALLS} calls: it would go on"
-    calls = len(rehearsal.calls)
-    yield f"people  {', '.join(rehearsal.people) or 'nobody'} ({calls} call{'s' * (calls != 1)})"
+    calls, texts = len(rehearsal.calls), len(rehearsal.texts)
+    sms = f", {texts} SMS" if texts else ""
+    yield f"people  {', '.join(rehearsal.people) or 'nobody'} ({calls} call{'s' * (calls != 1)}{sms})"
     if calls:
         yield from _wrapped("assumed ", ASSUMED)
-    yield f"cost    {rehearsal.cost:.2f} euro at {minute:.2f} a started minute (an estimate; --price=)"
+    part = f" and {USUAL_PRICE:.2f} a part of an SMS" if texts else ""
+    yield f"cost    {rehearsal.cost:.2f} euro at {minute:.2f} a started minute{part} (an estimate; --price=)"
 
 
 def _state(ending: Ending, zone: ZoneInfo) -> str:

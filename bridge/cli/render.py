@@ -19,9 +19,11 @@ from bridge import config
 from bridge.alert import Group
 from bridge.cli.words import Commands, add_at, add_command, add_config, now_or, read_payload
 from bridge.config import Config
+from bridge.dispatch.world import answerable
 from bridge.errors import CallbridgeError
 from bridge.rehearsal import subjects_of, worst_of
-from bridge.speech import Kind, Speaker, Speech
+from bridge.sms import TEMPLATE, parts
+from bridge.speech import Kind, Limits, Speaker, Speech
 
 
 def add_to(commands: Commands) -> None:
@@ -44,10 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     group = read_payload(arguments.payload)
     speech = _speech(arguments, loaded, group, now_or(arguments.at))
     print(speech.text)
-    seconds = (
-        f"about {speech.seconds:.0f} s of speech, {len(speech.text)} characters, {speech.template} in {speech.language}"
-    )
-    print(seconds, file=sys.stderr)
+    print(_length(speech), file=sys.stderr)
     if speech.window:
         begins, ends = speech.window
         print(f"hang up after {begins:.0f} to {ends:.0f} s to take it", file=sys.stderr)
@@ -56,6 +55,18 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.speak or arguments.wav:
         _aloud(speech, arguments.wav)
     return 1 if speech.fallback else 0
+
+
+def _length(speech: Speech) -> str:
+    size = f"about {speech.seconds:.0f} s of speech, {len(speech.text)} characters"
+    if _is_sms(speech.template):
+        count = parts(speech.text)
+        size = f"{len(speech.text)} characters, {count} part{'s' * (count != 1)} of an SMS"
+    return f"{size}, {speech.template} in {speech.language}"
+
+
+def _is_sms(template: str) -> bool:
+    return template.partition(".")[0] == TEMPLATE
 
 
 def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, now: datetime) -> Speech:
@@ -69,7 +80,9 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
     if not subjects:
         raise CallbridgeError(f"{arguments.payload}: nothing fires in it, nobody would be called")
     template = arguments.template or (loaded.policies[worst_of(subjects).policy].template if loaded else "call")
-    speaker = Speaker(loaded.templates if loaded else ())
+    sms = _is_sms(template)
+    limits = Limits(parts=loaded.limits.sms_parts if loaded else 2) if sms else Limits()
+    speaker = Speaker(loaded.templates if loaded else ()).within(limits)
     for fault in speaker.check(template):
         raise CallbridgeError(f"template {template}: {fault}")
     return speaker.speak(
@@ -81,7 +94,8 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
         total=len(subjects),
         now=now,
         keypress=loaded.acknowledgement.keypress if loaded else False,
-        hang_up=loaded.acknowledgement.hang_up if loaded else False,
+        hang_up=loaded.acknowledgement.hang_up if loaded and not sms else False,
+        reply=answerable(loaded) if loaded else True,
     )
 
 

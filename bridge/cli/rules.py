@@ -63,10 +63,14 @@ class Expectation(Section):
     """Everybody who is called, each once, in the order of their first call."""
     calls: list[Any_] | None = None
     """Who is called in each call, one after the other."""
+    sms: list[Any_] | None = None
+    """Who is sent each SMS, one after the other."""
     says: list[Some] | None = None
     """What the words of the first call hold."""
     says_not: list[Some] | None = None
     """What they do not hold."""
+    writes: list[Some] | None = None
+    """What the words of the first SMS hold."""
     state: StateWord | None = None
     """How every incident stands at the end."""
 

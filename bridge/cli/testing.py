@@ -103,6 +103,7 @@ def compare(expected: Expectation, rehearsal: Rehearsal) -> Iterator[Row]:
         "policies": (expected.policies, list(taken)),
         "people": (expected.people, list(rehearsal.people)),
         "calls": (expected.calls, [call.person for call in rehearsal.calls]),
+        "sms": (expected.sms, [text.person for text in rehearsal.texts]),
     }
     for key, (wanted, got) in lists.items():
         if wanted is not None:
@@ -136,6 +137,10 @@ def _words(expected: Expectation, rehearsal: Rehearsal) -> Iterator[Row]:
     for text in expected.says_not or ():
         row = f"says_not: {text}"
         yield Row(row, came if " ".join(text.split()) in said else row)
+    written = rehearsal.texts[0].text if rehearsal.texts else ""
+    for text in expected.writes or ():
+        row = f"writes: {text}"
+        yield Row(row, row if " ".join(text.split()) in written else f"first SMS: {written or 'nobody gets one'}")
 
 
 def _tell(rules: Rules, number: int, rows: Sequence[Row], *, good: bool) -> None:

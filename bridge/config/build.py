@@ -24,7 +24,7 @@ from bridge.config.settings import (
     Watchdog,
     Webhooks,
 )
-from bridge.escalation import Policy, Step
+from bridge.escalation import Policy, SmsWhen, Step
 from bridge.intervals import TimeInterval, parse_interval
 from bridge.route import Matcher, MatchOp, Route, parse_matchers
 from bridge.schedule import Ical, Override, Person, Rotation, Schedule, instant
@@ -136,8 +136,18 @@ def _rotation(one: schema.Rotation, number: int, intervals: Intervals) -> Rotati
 
 
 def _policy(key: str, one: schema.Policy) -> Policy:
-    steps = tuple(Step(tuple(row.call), row.wait, row.attempts, row.retry_after) for row in one.steps)
-    return Policy(key, steps, one.rounds, one.acknowledged_for, one.template, one.urgent)
+    return Policy(key, tuple(map(_step, one.steps)), one.rounds, one.acknowledged_for, one.template, one.urgent)
+
+
+def _step(one: schema.Step) -> Step:
+    return Step(
+        targets=tuple(one.call),
+        wait=one.wait,
+        attempts=one.attempts,
+        retry_after=one.retry_after,
+        sms=tuple(one.sms),
+        sms_when=SmsWhen(one.sms_when),
+    )
 
 
 def _route(one: schema.Route, inherited: str) -> Route:
@@ -169,7 +179,13 @@ def _interval(one: schema.NamedInterval) -> TimeInterval:
 
 
 def _limits(one: schema.Limits) -> Limits:
-    return Limits(tuple(one.calls_per_person), one.calls_per_minute, one.budget_per_day)
+    return Limits(
+        calls_per_person=tuple(one.calls_per_person),
+        calls_per_minute=one.calls_per_minute,
+        sms_per_person=tuple(one.sms_per_person),
+        sms_parts=one.sms_parts,
+        budget_per_day=one.budget_per_day,
+    )
 
 
 def _watchdog(one: schema.Watchdog) -> Watchdog:

@@ -12,7 +12,7 @@ import phonenumbers
 
 from bridge.config.faults import Faults
 from bridge.config.files import check_files
-from bridge.config.numbers import doubt, read_number
+from bridge.config.numbers import doubt, landline, read_number
 from bridge.config.scalars import duration, near, shown
 from bridge.config.tree import Node, dotted, select
 from bridge.intervals import IntervalError, parse_interval
@@ -21,6 +21,7 @@ from bridge.route import Matcher, MatcherError, MatchOp, parse_matchers
 # Who names whom: the place, the kinds that may be meant, and what to call them.
 REFERENCES = (
     ("policies.*.steps.#.call.#", ("people", "schedules"), "person or schedule"),
+    ("policies.*.steps.#.sms.#", ("people", "schedules"), "person or schedule"),
     ("schedules.*.rotations.#.people.#", ("people",), "person"),
     ("schedules.*.rotations.#.active_time_intervals.#", ("time_intervals",), "time interval"),
     ("schedules.*.overrides.#.person", ("people",), "person"),
@@ -196,6 +197,23 @@ def _check_numbers(root: Node, faults: Faults) -> None:
         phone = (node.entries or {}).get("phone")
         if node.kind in ("a map", "nothing") and (phone is None or phone.value.kind == "nothing"):
             faults.tell(node.line, node.column, where, "has no phone: nobody can call them; write phone", warning=True)
+    _check_readers(root, known, faults)
+
+
+def _check_readers(root: Node, known: str, faults: Faults) -> None:
+    """Whoever a step tells by SMS, by name or through a schedule, should have a phone that can get one."""
+    named = {node.text for _, node in select(root, "policies.*.steps.#.sms.#")}
+    schedules = [entry for _, node in select(root, "schedules") for entry in (node.entries or {}).items()]
+    for place in ("rotations.#.people.#", "overrides.#.person"):
+        listed = [node for key, entry in schedules if key in named for _, node in select(entry.value, place)]
+        named |= {node.text for node in listed}
+    people = [entry for _, node in select(root, "people") for entry in (node.entries or {}).items()]
+    for key, entry in people:
+        where = f"{dotted('people', key)}.phone"
+        for _, node in select(entry.value, "phone") if key in named else ():
+            if node.text is not None and not faults.below(where) and landline(node.text, known):
+                what = "is a landline, and a step sends an SMS there: it may not arrive, or be read out by a voice"
+                faults.tell(node.line, node.column, where, what, warning=True)
 
 
 def _check_number(where: str, node: Node, text: str, region: str, faults: Faults) -> None:

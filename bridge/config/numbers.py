@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 _WRITTEN = re.compile(r"\+?[0-9 ()/.\-\u00a0]+")
 EXAMPLE = "+49 171 1234567"
@@ -49,6 +49,11 @@ def doubt(text: str, region: str) -> str:
     if phonenumbers.is_valid_number(parsed):
         return ""
     return f"{masked(text)} can be dialled, but no such number is given out in {_country(parsed)}; check its digits"
+
+
+def landline(text: str, region: str) -> bool:
+    """Whether the number is one of a fixed line, where an SMS arrives at most as a voice; unknown ones are not."""
+    return phonenumbers.number_type(_parsed(text, region)) == PhoneNumberType.FIXED_LINE
 
 
 def _parsed(text: str, region: str) -> PhoneNumber:

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from bridge.config.outward import Alertmanager, Heartbeat
 from bridge.config.section import Section, at
 from bridge.config.words import (
+    SMS_PER_PERSON,
     Address,
     Amount,
     Any_,
@@ -37,6 +38,8 @@ from bridge.config.words import (
     Retention,
     RingTime,
     SecretAddress,
+    SmsParts,
+    SmsWhenWord,
     Some,
     TargetName,
     TemplateName,
@@ -214,16 +217,28 @@ class Schedule(Section):
 
 
 class Step(Section):
-    """People who are called side by side."""
+    """People who are called, or told by SMS, side by side."""
 
-    call: Annotated[list[Any_], Field(min_length=1)]
-    """Keys of people or schedules."""
+    call: Annotated[list[Any_], Field(min_length=1)] = Field(default_factory=list)
+    """Keys of people or schedules who are called."""
+    sms: Annotated[list[Any_], Field(min_length=1)] = Field(default_factory=list)
+    """Keys of people or schedules who get an SMS; a step has call, sms or both."""
+    sms_when: SmsWhenWord = "begin"
+    """begin (default): as the step begins; unreached: to whom of them no call of the step reached, at once then."""
     wait: Duration = timedelta(minutes=5)
     """Until the next step, unless somebody acknowledges (default 5m)."""
     attempts: Times = 1
     """Calls per person who does not answer (default 1)."""
     retry_after: Duration = timedelta(minutes=1)
     """Between two calls to a person who does not answer (default 1m)."""
+
+    @model_validator(mode="after")
+    def _someone(self) -> Step:
+        if not self.call and not self.sms:
+            raise at("", "calls nobody; write call: [alice], sms: [alice] or both")
+        if self.sms_when == "unreached" and not (self.call and self.sms):
+            raise at("sms_when", "needs call and sms: whoever no call reached gets the SMS; write both, or begin")
+        return self
 
 
 class Policy(Section):
@@ -317,8 +332,12 @@ class Limits(Section):
     """Beyond it pages wait and are told together in one call."""
     calls_per_minute: CallsPerMinute | None = None
     """All calls of this server together."""
+    sms_per_person: list[PerPerson] = Field(default_factory=lambda: list(SMS_PER_PERSON))
+    """Beyond it what waits is told later, in one; default 1 per 1m, 5 per 15m, 11 per 1h, 21 per 3h; []: no limit."""
+    sms_parts: SmsParts = 2
+    """How long an SMS may get: 160 characters in one part (70 in Unicode), 153 (67) in each of several (default 2)."""
     budget_per_day: Amount | None = None
-    """Euro; beyond it only urgent policies still ring."""
+    """Euro, for calls and SMS; beyond it only urgent policies are told."""
 
 
 class Watchdog(Section):

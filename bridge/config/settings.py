@@ -108,10 +108,12 @@ class Acknowledgement:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much ringing is too much; None: no limit. `budget_per_day` in euro."""
+    """How much ringing is too much; None: no limit. `budget_per_day` in euro, `sms_parts` of one SMS at most."""
 
     calls_per_person: tuple[Rate, ...]
     calls_per_minute: int | None
+    sms_per_person: tuple[Rate, ...]
+    sms_parts: int
     budget_per_day: float | None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -128,6 +128,8 @@ ReceiverPattern = Annotated[
     str, *_text(scalars.receiver_pattern, "a regular expression", examples=["callbridge|page-.*"])
 ]
 Phone = Annotated[str, _reader(str, "a phone number"), WithJsonSchema(_PHONE_JSON)]
+# What a person reads at most: a storm is a few SMS, and the first of them comes at once.
+SMS_PER_PERSON = tuple(map(scalars.rate, ("1 per 1m", "5 per 15m", "11 per 1h", "21 per 3h")))
 PerPerson = Annotated[
     Rate,
     _reader(scalars.rate, "a rate like 3 per 15m"),
@@ -146,6 +148,8 @@ def _choice(*words: str) -> BeforeValidator:
 
 DialectWord = Annotated[Dialect, _choice("seven", "sms77")]
 ReportsWord = Annotated[Reports, _choice("webhook", "poll", "both")]
+SmsWhenWord = Annotated[Literal["begin", "unreached"], _choice("begin", "unreached")]
+SmsParts = Annotated[int, *whole(1, 10)]
 Retention = Annotated[timedelta, span("1h"), DURATION_JSON]
 RingTime = Annotated[timedelta, span("5s", "60s"), DURATION_JSON]
 RequestTime = Annotated[timedelta, span("1ms", "10m"), DURATION_JSON]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from bridge.database.speaking import alone
 from bridge.errors import CallbridgeError
 
-NEWEST = "0003"
+NEWEST = "0004"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

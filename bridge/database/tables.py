@@ -162,12 +162,15 @@ pages = Table(
     Column("call", Text),
     Column("outcome", Text),
     Column("ended_at", Instant),
+    # voice or sms; the carrier's id stands in `call` for both.
+    Column("channel", Text, nullable=False, server_default="voice"),
     sqlite_with_rowid=False,
 )
 # A literal, for queries too: with a parameter in its place SQLite plans a statement anew each time it is run.
 QUEUED = pages.c.state == literal_column("'queued'")
 Index(
     "pages_waiting",
+    pages.c.channel,
     pages.c.person,
     pages.c.urgent,
     pages.c.held,
@@ -223,6 +226,40 @@ Index("calls_gateway", calls.c.gateway_id, sqlite_where=_known, postgresql_where
 # How often is too often: of one number, and of all.
 Index("calls_number", calls.c.number, calls.c.requested_at)
 Index("calls_requested", calls.c.requested_at)
+
+texts = Table(
+    "texts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("gateway_id", Text),
+    Column("person", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("reason", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("requested_at", Instant),
+    Column("sent_at", Instant),
+    Column("ended_at", Instant),
+    Column("due_at", Instant),
+    Column("cost", Float),
+    Column("tries", Integer, nullable=False),
+    Column("asked_again", Boolean, nullable=False),
+    Column("acknowledged", Boolean, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+Index(
+    "texts_due", texts.c.due_at, sqlite_where=texts.c.due_at.is_not(None), postgresql_where=texts.c.due_at.is_not(None)
+)
+_sent = texts.c.gateway_id.is_not(None)
+Index("texts_gateway", texts.c.gateway_id, sqlite_where=_sent, postgresql_where=_sent)
+Index("texts_number", texts.c.number, texts.c.created_at)
+Index("texts_requested", texts.c.requested_at)
 
 strays = Table(
     "strays",

@@ -27,7 +27,7 @@ from bridge.dispatch.claims import LEASE
 from bridge.dispatch.digest import Command
 from bridge.dispatch.firing import AT_ONCE, fire, fire_all
 from bridge.dispatch.ledger import Effects, Ledger
-from bridge.dispatch.limits import HeldBack, day_of, hold_all
+from bridge.dispatch.limits import HeldBack, hold_all, spending
 from bridge.dispatch.outcome import Begun
 from bridge.dispatch.progress import Progress
 from bridge.dispatch.saying import tell
@@ -61,7 +61,7 @@ class Dispatch:
     def __init__(self, database: Database, world: World, metrics: Metrics, clock: Clock) -> None:
         self.world = world
         self.inbox = Inbox(database)
-        self.work = asyncio.Event()
+        self.work, self.writing = asyncio.Event(), asyncio.Event()  # for calls, for SMS
         # Set whenever something was decided on an incident, for whoever follows that.
         self.decided = asyncio.Event()
         # Set after each commit that changed something: for whoever shows it. Who waits for it clears it.
@@ -104,6 +104,7 @@ class Dispatch:
         """Another process says that something changed, or (no word) it is time to look for ourselves."""
         if word != CHANGED:
             self.work.set()
+            self.writing.set()
             self._arrived.set()
             self.decided.set()
         if word:
@@ -242,9 +243,8 @@ class Dispatch:
         return await self._database.read(pages.people_waiting)
 
     async def spent_today(self) -> float:
-        """What the calls since the last local midnight cost, in euro, known or expected."""
-        since, _ = day_of(self._clock.now(), self.world.timezone)
-        return spent(await self._database.read(lambda connection: calls.spending(connection, since)))
+        """What calls and SMS since the last local midnight cost, in euro, known or expected."""
+        return spent(await self._database.read(lambda one: spending(one, self._clock.now(), self.world.timezone)))
 
     async def calls_due(self, busy: Collection[str]) -> list[Call]:
         """The calls about which something must be done now, but for those in `busy`; ours, as long as `renew` says so.
@@ -368,7 +368,7 @@ class Dispatch:
             ledger = Ledger(connection, world, self.snapshots, self._ids, now)
             result = change(ledger)
             ledger.flush()
-            say(connection, WORK if ledger.effects.wake or ledger.effects.hang_up else CHANGED)
+            say(connection, WORK if ledger.effects.work else CHANGED)
             return result, ledger.effects
 
         for _ in range(RACES):
@@ -389,3 +389,5 @@ class Dispatch:
         self.changed.set()
         if effects.wake or effects.hang_up:
             self.work.set()
+        if effects.write:
+            self.writing.set()

@@ -147,7 +147,7 @@ def let_go(ledger: Ledger, incident: str, why: str = "") -> None:
     if not pages.let_go(ledger.connection, incident):
         return
     ledger.line(Entry(ledger.now, "let_go", incident, note=why or "Alertmanager keeps it quiet no longer"))
-    ledger.effects.wake = True
+    ledger.effects.wake = ledger.effects.write = True
 
 
 def _line(ledger: Ledger, held: Held, word: str, note: str) -> Entry:

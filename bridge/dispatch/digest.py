@@ -18,18 +18,23 @@ from bridge.dispatch.claims import alone_with
 from bridge.dispatch.found import FOUND, adopt, tell
 from bridge.dispatch.ledger import Held, Ledger
 from bridge.dispatch.outcome import apply_report
+from bridge.dispatch.texting import apply_receipt
 from bridge.dispatch.trial import begin_test
 from bridge.dispatch.watchdogs import saw, seen_in
 from bridge.escalation import Acknowledged, Cleared, Escalated, Fired, State, Verdict
 from bridge.gateway import Ignored, Keypress, Reply, read_reports
 from bridge.route import match, muted
-from bridge.store import calls, pages
+from bridge.sms import Receipt, Sms, says_yes
+from bridge.store import calls, pages, texts
 from bridge.store.inbox import Door, Message
+from bridge.store.journal import Entry
 
 log = logging.getLogger(__name__)
 
 # A key or a reply belongs to the newest call to its number that was alive this recently.
 REPLY_WINDOW = timedelta(hours=1)
+# An SMS stays on the phone and is read when there is time: as long as nobody else has it, a late yes is one.
+SMS_REPLY_WINDOW = timedelta(hours=12)
 KEYPRESS_WINDOW = timedelta(minutes=10)
 # The other replica of an HA pair sends the same notification within Alertmanager's peer time-out: that is no repeat.
 TWIN_WINDOW = timedelta(seconds=15)
@@ -154,6 +159,8 @@ def _reports(ledger: Ledger, message: Message) -> None:
                 _report(ledger, report)
             case Keypress():
                 _keypress(ledger, report, late="late" in meta)
+            case Receipt():
+                _receipt(ledger, report)
             case Reply():
                 _reply(ledger, report)
             case Ignored():
@@ -193,24 +200,56 @@ def _keypress(ledger: Ledger, pressed: Keypress, *, late: bool = False) -> None:
 
 
 def _reply(ledger: Ledger, reply: Reply) -> None:
+    """It answers whatever its sender was told last: a call, or an SMS, which must be answered with a yes."""
     if not ledger.world.reply:
         return
-    call = calls.latest_to(ledger.connection, f"+{reply.sender}", ledger.now - REPLY_WINDOW)
-    if call is not None:
+    number, now = f"+{reply.sender}", ledger.now
+    call = calls.latest_to(ledger.connection, number, now - REPLY_WINDOW)
+    sms = texts.latest_to(ledger.connection, number, now - SMS_REPLY_WINDOW)
+    if sms is not None and (call is None or sms.created_at >= now - REPLY_WINDOW) and not says_yes(reply.text):
+        # A phone may answer an SMS by itself, and nobody has read it then.
+        ledger.line(Entry(now, "reply_unclear", call=sms.id, who=sms.person, note="an SMS that begins with no yes"))
+        ledger.effects.count("sms_replies_unclear_total")
+        return
+    if sms is not None and (call is None or sms.created_at >= call.created_at):
+        take_by_sms(ledger, sms, By.REPLY, "SMS reply")
+    elif call is not None:
         take(ledger, call, By.REPLY, "SMS reply")
 
 
+def _receipt(ledger: Ledger, receipt: Receipt) -> None:
+    sms = texts.known_as(ledger.connection, receipt.gateway_id, receipt.foreign_id)
+    if sms is not None:
+        apply_receipt(ledger, sms, receipt.status)
+
+
 def _link(ledger: Ledger, message: Message) -> None:
-    call = calls.get(ledger.connection, message.body.decode())
+    id_ = message.body.decode()
+    call = calls.get(ledger.connection, id_)
     if call is not None:
         take(ledger, call, By.KEYPRESS, "signed link")
+        return
+    sms = texts.get(ledger.connection, id_)
+    if sms is not None:
+        take_by_sms(ledger, sms, By.REPLY, "signed link of an SMS")
+
+
+def take_by_sms(ledger: Ledger, sms: Sms, by: By, note: str) -> None:
+    """One acknowledgement takes every incident that the SMS told of."""
+    _take_all(ledger, sms.id, sms.person, by, note)
+    present = texts.get(ledger.connection, sms.id)
+    if present is not None and not present.acknowledged:
+        texts.save(ledger.connection, replace(present, acknowledged=True))
+
+
+def _take_all(ledger: Ledger, carrier: str, person: str, by: By, note: str) -> None:
+    for held in ledger.load(incident for _, incident, _ in pages.pages_in(ledger.connection, carrier)):
+        acknowledge(ledger, held, by, person, note)
 
 
 def take(ledger: Ledger, call: Call, by: By, note: str) -> None:
     """One acknowledgement takes every incident that the call told of."""
-    ids = [incident for _, incident, _ in pages.pages_in(ledger.connection, call.id)]
-    for held in ledger.load(ids):
-        acknowledge(ledger, held, by, call.person, note)
+    _take_all(ledger, call.id, call.person, by, note)
     # Read again: a call that was still to be tried has ended by this very acknowledgement.
     present = calls.get(ledger.connection, call.id)
     if present is not None and not present.acknowledged:

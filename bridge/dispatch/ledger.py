@@ -16,9 +16,11 @@ from sqlalchemy import Connection
 from bridge.alert import Alert, Group, Stream, severity_rank
 from bridge.call import By, Call, CallState, Outcome, end
 from bridge.dispatch.world import World
-from bridge.escalation import CLOSING, Decision, Event, Incident, Line, Page, Policy, Verdict, decide, opened
+from bridge.escalation import CLOSING, Channel, Decision, Event, Incident, Line, Page, Policy, Verdict, decide, opened
 from bridge.metrics import Metrics
-from bridge.store import calls, incidents, journal, pages
+from bridge.sms import SmsOutcome, SmsState
+from bridge.sms import end as end_sms
+from bridge.store import calls, incidents, journal, pages, texts
 from bridge.store.ids import Ids
 from bridge.store.incidents import Known, Origin, Policies, Stored
 
@@ -27,7 +29,7 @@ from bridge.store.incidents import Known, Origin, Policies, Stored
 class Effects:
     """What is to be done once the transaction is committed: counts by metric family, hang-ups, waking the worker.
 
-    `told` and `ended` are said in the log, and `held`: whose calls are held back, and why.
+    `told` and `ended` are said in the log, and `held`: whose calls are held back, and why. `write`: an SMS waits.
     """
 
     counts: dict[tuple[str, tuple[str, ...]], float] = field(default_factory=lambda: defaultdict(float))
@@ -37,6 +39,12 @@ class Effects:
     ended: list[Call] = field(default_factory=list)
     held: list[tuple[str, str]] = field(default_factory=list)
     wake: bool = False
+    write: bool = False
+
+    @property
+    def work(self) -> bool:
+        """Whether somebody has something to do by now, here or in another process."""
+        return self.wake or self.write or bool(self.hang_up)
 
     def count(self, family: str, *labels: str, by: float = 1) -> None:
         """Count `by` more of the family (an attribute of Metrics) under these label values."""
@@ -194,6 +202,7 @@ class Ledger:
         for page in decision.pages:
             self._pages[page.id] = (page, "queued")
             self.effects.wake = True
+            self.effects.write = self.effects.write or page.channel is Channel.SMS
         self._tell(held.incident, decision, note)
         self._count(decision)
         if not held.incident.open:
@@ -242,13 +251,23 @@ class Ledger:
 
     def _drop_call(self, call_id: str) -> None:
         call = calls.get(self.connection, call_id)
-        if call is None or not call.live:
+        if call is None:
+            self._drop_sms(call_id)
+            return
+        if not call.live:
             return
         if call.state is CallState.QUEUED:
             calls.save(self.connection, end(call, Outcome.CANCELLED, self.now, "not needed any more"))
             self.effects.count("calls_total", Outcome.CANCELLED.value)
             return
         self.effects.hang_up.append(call_id)
+
+    def _drop_sms(self, id_: str) -> None:
+        """One that is requested already cannot be taken back."""
+        sms = texts.get(self.connection, id_)
+        if sms is not None and sms.state is SmsState.QUEUED:
+            texts.save(self.connection, end_sms(sms, SmsOutcome.CANCELLED, self.now, "not needed any more"))
+            self.effects.count("sms_total", SmsOutcome.CANCELLED.value)
 
     # --- writing back
 

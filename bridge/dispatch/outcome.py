@@ -166,7 +166,7 @@ def said(ledger: Ledger, person: str, told: Sequence[Stored], total: int, link: 
         language=(who.language if who else "") or world.language,
         timezone=world.timezone,
         person=who.name if who else "",
-        subjects=[_subject(ledger, stored) for stored in told],
+        subjects=[subject_of(ledger, stored) for stored in told],
         total=total,
         now=ledger.now,
         acknowledge_url=link,
@@ -175,7 +175,8 @@ def said(ledger: Ledger, person: str, told: Sequence[Stored], total: int, link: 
     )
 
 
-def _subject(ledger: Ledger, stored: Stored) -> Subject:
+def subject_of(ledger: Ledger, stored: Stored) -> Subject:
+    """One incident as it is told: its worst firing alerts, and how many there are."""
     incident, origin = stored.incident, stored.origin
     shown: list[Alert] = incidents.alerts_of(ledger.connection, incident.id, firing=True, limit=TOLD_ALERTS)
     firing = incidents.count_alerts(ledger.connection, incident.id, firing=True)

@@ -15,14 +15,33 @@ from bridge.call import By, Outcome
 NEWS_TIMEOUT = timedelta(hours=24)
 
 
+class Channel(StrEnum):
+    """How a page reaches its person. Only calls move a chain on; an SMS is told beside them."""
+
+    VOICE = "voice"
+    SMS = "sms"
+
+
+class SmsWhen(StrEnum):
+    """When a step's SMS go out: at its begin, or only to whom no call of it reached, as soon as that is sure."""
+
+    BEGIN = "begin"
+    UNREACHED = "unreached"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Whom to call side by side (people or schedules), and how long to wait before the next step."""
+    """Whom to call side by side (people or schedules), whom to send an SMS, and how long to wait before the next step.
+
+    One of `targets` and `sms` may be empty.
+    """
 
     targets: tuple[str, ...]
     wait: timedelta = timedelta(minutes=5)
     attempts: int = 1
     retry_after: timedelta = timedelta(minutes=1)
+    sms: tuple[str, ...] = ()
+    sms_when: SmsWhen = SmsWhen.BEGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +132,7 @@ class Page:
     step: int
     attempt: int
     urgent: bool = False
+    channel: Channel = Channel.VOICE
 
 
 class Verdict(StrEnum):

@@ -14,6 +14,8 @@ resolved      ignore      ignore    ignore            ignore                    
 An acknowledged one that has Fired anew rings again: what acknowledged it (a silence) holds no longer.
 In every open state a Due that comes `NEWS_TIMEOUT` after the last notification resolves the incident: nobody speaks of
 it any more. "Take" means: the call itself acknowledged (a key, an answer where that is configured).
+
+An SMS is a page that nobody waits for: what becomes of it changes nothing here, so it can hold up no call.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from bridge.call import Outcome
 from bridge.escalation.incident import (
     NEWS_TIMEOUT,
     Acknowledged,
+    Channel,
     Cleared,
     Decision,
     Due,
@@ -39,8 +42,8 @@ from bridge.escalation.incident import (
     PageEnded,
     Reach,
     Roster,
+    SmsWhen,
     State,
-    Step,
     Target,
     Verdict,
 )
@@ -154,10 +157,23 @@ def _page_ended(incident: Incident, event: PageEnded, roster: Roster, now: datet
         return _ignore(incident)
     told = _told(incident, target, event.outcome, now)
     moved = replace(incident, targets=tuple(told if one is target else one for one in incident.targets))
+    moved, texts = _texts(moved, _written_to_now(incident, told, roster, now), incident.round, incident.step)
+    return _with(texts, _after_call(moved, told, roster, now))
+
+
+def _after_call(moved: Incident, told: Target, roster: Roster, now: datetime) -> Decision:
     if all(one.reach in (Reach.UNREACHED, Reach.EARLIER) for one in moved.targets):
         return _next_step(moved, roster, now)
     verdict = Verdict.RETRY_PLANNED if told.reach is Reach.RETRYING else Verdict.WAITING
     return _plain(moved, verdict, Line(verdict, told.person, moved.round, moved.step, told.attempt))
+
+
+def _written_to_now(incident: Incident, told: Target, roster: Roster, now: datetime) -> tuple[str, ...]:
+    """Whom no call reached gets the SMS that the step has for them then."""
+    step = incident.policy.steps[incident.step]
+    if told.reach is not Reach.UNREACHED or step.sms_when is not SmsWhen.UNREACHED:
+        return ()
+    return tuple(person for person in _people(step.sms, roster, now) if person == told.person)
 
 
 def _told(incident: Incident, target: Target, outcome: Outcome, now: datetime) -> Target:
@@ -224,15 +240,32 @@ def _go(
     """Begin the step `step` of round `round_`, or the next one in which there is somebody; at the end: exhausted."""
     policy = incident.policy
     lines: list[Line] = []
+    texts: tuple[Page, ...] = ()
     while round_ <= policy.rounds:
-        people = _people(policy.steps[step], roster, now)
-        if people:
-            return _begin(incident, round_, step, people, now, verdict, lines, who)
-        lines.append(Line(Verdict.NOBODY_THERE, ", ".join(policy.steps[step].targets), round_, step))
+        here = policy.steps[step]
+        people = _people(here.targets, roster, now)
+        readers = () if people and here.sms_when is SmsWhen.UNREACHED else _people(here.sms, roster, now)
+        incident, fresh = _texts(incident, readers, round_, step)
+        texts += fresh
+        if people or (readers and not here.targets):
+            named = who or ", ".join(people or readers)
+            return _with(texts, _begin(incident, round_, step, people, now, verdict, lines, named))
+        lines.append(Line(Verdict.NOBODY_THERE, ", ".join(here.targets or here.sms), round_, step))
         step += 1
         if step == len(policy.steps):
             step, round_ = 0, round_ + 1
-    return _exhaust(incident, lines)
+    return _with(texts, _exhaust(incident, lines))
+
+
+def _texts(incident: Incident, people: Sequence[str], round_: int, step: int) -> tuple[Incident, tuple[Page, ...]]:
+    """A page by SMS for each of `people`, and the incident that has counted them."""
+    serials = enumerate(people, incident.serial + 1)
+    pages = tuple(_page(incident, serial, person, round_, step, 1, Channel.SMS) for serial, person in serials)
+    return replace(incident, serial=incident.serial + len(pages)), pages
+
+
+def _with(texts: tuple[Page, ...], decision: Decision) -> Decision:
+    return replace(decision, pages=texts + decision.pages)
 
 
 def _begin(
@@ -245,7 +278,7 @@ def _begin(
     lines: list[Line],
     who: str,
 ) -> Decision:
-    """Page everybody of a step; whoever still has a page of this incident under way keeps it and gets no second one."""
+    """Call everybody of a step; whoever still has a page of this incident under way keeps it and gets no second one."""
     under_way = {one.person: one.page for one in incident.targets if one.reach in (Reach.CALLING, Reach.EARLIER)}
     serial = incident.serial
     targets: list[Target] = []
@@ -268,7 +301,7 @@ def _begin(
         step_ends_at=now + incident.policy.steps[step].wait,
         serial=serial,
     )
-    said = [*lines, Line(verdict, who or ", ".join(people), round_, step)]
+    said = [*lines, Line(verdict, who, round_, step)]
     return _paging(moved, verdict, tuple(pages), said)
 
 
@@ -277,14 +310,22 @@ def _without(incident: Incident, page: str) -> Incident:
     return replace(incident, targets=tuple(one for one in incident.targets if one.page != page))
 
 
-def _people(step: Step, roster: Roster, now: datetime) -> tuple[str, ...]:
-    """Everybody behind the step's targets, each once, in the order of the file."""
-    return tuple(dict.fromkeys(person for target in step.targets for person in roster.on_call(target, now)))
+def _people(targets: Sequence[str], roster: Roster, now: datetime) -> tuple[str, ...]:
+    """Everybody behind the targets of a step, each once, in the order of the file."""
+    return tuple(dict.fromkeys(person for target in targets for person in roster.on_call(target, now)))
 
 
-def _page(incident: Incident, serial: int, person: str, round_: int, step: int, attempt: int) -> Page:
+def _page(
+    incident: Incident,
+    serial: int,
+    person: str,
+    round_: int,
+    step: int,
+    attempt: int,
+    channel: Channel = Channel.VOICE,
+) -> Page:
     # The id follows from the incident and a count: deciding the same thing twice makes the same page, not a second one.
-    return Page(f"{incident.id}-{serial}", incident.id, person, round_, step, attempt, incident.policy.urgent)
+    return Page(f"{incident.id}-{serial}", incident.id, person, round_, step, attempt, incident.policy.urgent, channel)
 
 
 def _exhaust(incident: Incident, lines: list[Line]) -> Decision:

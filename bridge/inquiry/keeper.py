@@ -124,6 +124,12 @@ class Inquiry:
             # Whatever came of it: who was asked about is not asked about again at once, and rings if it still waits.
             self._asked |= dict.fromkeys(ids, self._clock.now())
 
+    async def ask_first(self, person: str, carrier: str | None = None) -> None:
+        """Ask about what is late of that which `person` is to be told (by `carrier` too). Raises StoreUnavailable."""
+        found = await self.late(person, carrier)
+        if found:
+            await self.ask(found)
+
     # --- from time to time
 
     async def look(self) -> None:

@@ -37,6 +37,7 @@ from bridge.call import By, CallStatus, Hold, Outcome
 from bridge.errors import Reason
 from bridge.escalation import CLOSING, State, Verdict
 from bridge.metrics import closed
+from bridge.sms import SmsOutcome
 
 NOT_KNOWN = float("nan")
 
@@ -204,6 +205,16 @@ class Metrics:
             "time_to_answer_seconds",
             "Time from the gateway's acceptance of a call to its being answered.",
             closed.TO_ANSWER_BUCKETS,
+        )
+        self.sms_total = self._counter("sms_total", "SMS by what became of them.", outcome=SmsOutcome)
+        self.sms_cost_euros_total = self._counter(
+            "sms_cost_euros_total", "Cost of SMS in euro as far as the gateway tells it."
+        )
+        self.sms_held_back_total = self._counter(
+            "sms_held_back_total", "SMS that had to wait, by the limit that held them back.", reason=closed.SMS_HOLDS
+        )
+        self.sms_replies_unclear_total = self._counter(
+            "sms_replies_unclear_total", "Replies to an SMS that took nothing, for they do not begin with a yes."
         )
         self.speech_fallbacks_total = self._counter(
             "speech_fallbacks_total", "Calls that told the plain sentence because their template failed."

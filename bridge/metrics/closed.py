@@ -17,6 +17,7 @@ ALERTMANAGER_REASONS = (
 )
 FINDINGS = ("fires", "gone", "silenced", "suppressed", "unknown")
 HEARTBEATS = ("sent", "failed", "withheld")
+SMS_HOLDS = ("budget", "person")
 DUPLICATES = ("notification", "report", "acknowledgement")
 HOURS = tuple(f"{hour:02}" for hour in range(24))
 

@@ -4,6 +4,7 @@ The same pure functions as the server's, driven from one due thing to the next i
 
 answers    who behaves how           telephone  what is assumed of telephones, and of prices
 play       the loop: worker, lines   books      incidents and pages
+texts      the SMS beside the calls
 told       what comes out of it      why        the reasons in plain sentences
 subjects   what one call would tell of a notification
 """

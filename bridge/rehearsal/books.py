@@ -13,7 +13,7 @@ from operator import itemgetter
 from bridge.alert import Alert, Group, severity_rank
 from bridge.dispatch.outcome import TOLD_ALERTS, TOLD_INCIDENTS
 from bridge.dispatch.world import World
-from bridge.escalation import Decision, Due, Event, Incident, Page, Policy, State, Verdict, decide, opened
+from bridge.escalation import Channel, Decision, Due, Event, Incident, Page, Policy, State, Verdict, decide, opened
 from bridge.rehearsal.told import Ending, Happening, Told
 from bridge.rehearsal.why import behind, decided
 from bridge.route import Route, match, muted
@@ -146,7 +146,9 @@ class Books:
         if earlier:
             return earlier[-1].because
         step = incident.policy.steps[page.step]
-        return behind(step, page.person, self._world.roster, self._schedules, self.now) or "meant when the step began"
+        targets = step.targets if page.channel is Channel.VOICE else step.sms
+        found = behind(targets, page.person, self._world.roster, self._schedules, self.now)
+        return found or "meant when the step began"
 
     def _cancel(self, incident: str) -> None:
         """Drop the incident's pages; a call that then carries nobody's page any more is not needed either."""
@@ -159,15 +161,19 @@ class Books:
 
     # --- pages
 
-    def waiting(self) -> list[str]:
+    def waiting(self, channel: Channel = Channel.VOICE) -> list[str]:
         """Everybody for whom a page waits, in the order in which the worker takes them."""
-        return sorted({slip.page.person for slip in self._slips.values() if slip.under_way and slip.call is None})
+        return sorted({slip.page.person for slip in self._waiting(channel)})
 
-    def claim(self, person: str, call: str) -> None:
-        """Put every page that waits for `person` into `call`."""
-        for slip in self._slips.values():
-            if slip.page.person == person and slip.under_way and slip.call is None:
+    def claim(self, person: str, call: str, channel: Channel = Channel.VOICE) -> None:
+        """Put every page that waits for `person` into `call` (or SMS)."""
+        for slip in self._waiting(channel):
+            if slip.page.person == person:
                 slip.call = call
+
+    def _waiting(self, channel: Channel) -> list[Slip]:
+        slips = self._slips.values()
+        return [one for one in slips if one.under_way and one.call is None and one.page.channel is channel]
 
     def carried(self, call: str) -> list[Slip]:
         """Every page that `call` carries or carried, an incident's as they were made."""

@@ -15,11 +15,12 @@ from bridge.call import By, Call, CallState, CallStatus, Outcome, Rate, Report, 
 from bridge.config import Config
 from bridge.dispatch.outcome import LATE_WORD
 from bridge.dispatch.world import World, world_of
-from bridge.escalation import Acknowledged, PageEnded
+from bridge.escalation import Acknowledged, Channel, PageEnded
 from bridge.logs import mask
 from bridge.rehearsal.answers import Answers
 from bridge.rehearsal.books import Books
 from bridge.rehearsal.telephone import PRICE_PER_MINUTE, UNSENT_RING_TIME, Manner, Moment, plan, reading_seconds, spoken
+from bridge.rehearsal.texts import Texts
 from bridge.rehearsal.told import Happening, Rehearsal, Told
 from bridge.rehearsal.why import ended, length
 from bridge.schedule import Schedule
@@ -86,6 +87,7 @@ class _Play:
         self._price = price
         self._began = now
         self._books = Books(scene.world, scene.schedules, now)
+        self._texts = Texts(scene.world, self._books)
         self._lines: dict[str, _Line] = {}
         self._calls_to: Counter[str] = Counter()
         self._free_at: datetime | None = None
@@ -116,12 +118,12 @@ class _Play:
     def _goes_on(self) -> bool:
         if len(self._lines) >= self._most:
             return False
-        waits = self._books.going or self._books.waiting()
+        waits = self._books.going or self._books.waiting() or self._books.waiting(Channel.SMS)
         return bool(waits) or any(line.call.live or line.left for line in self._lines.values())
 
     def _next(self) -> datetime | None:
         """When something is due next."""
-        times = [*self._books.dues, self._free_at]
+        times = [*self._books.dues, self._free_at, self._texts.free_at]
         for line in self._lines.values():
             times += [line.left[0][0] if line.left else None, line.call.due_at]
         return min((time for time in times if time is not None), default=None)
@@ -141,6 +143,7 @@ class _Play:
             if line.call.due_at is not None and line.call.due_at <= self._now:
                 self._look_up(line)
         self._call_those_waiting()
+        self._texts.write()
 
     def _call_those_waiting(self) -> None:
         live = [line.call for line in self._lines.values() if line.call.live]

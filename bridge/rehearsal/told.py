@@ -13,14 +13,15 @@ class Happening(StrEnum):
     """What can happen in a rehearsal.
 
     muted: a policy is not told at this time. decided: the table's decision on an incident. calling: a call is placed.
-    answered: somebody, or a machine, picks up. key: a key is pressed. ended: the call is over. hung_up: it is cut off,
-    for nobody needs it any more. looked_up: the gateway is asked what became of it. held_back: a limit does not allow
-    the call yet.
+    texting: an SMS is sent. answered: somebody, or a machine, picks up. key: a key is pressed. ended: the call is over.
+    hung_up: it is cut off, for nobody needs it any more. looked_up: the gateway is asked what became of it. held_back:
+    a limit does not allow the call or SMS yet.
     """
 
     MUTED = "muted"
     DECIDED = "decided"
     CALLING = "calling"
+    TEXTING = "texting"
     ANSWERED = "answered"
     KEY = "key"
     ENDED = "ended"
@@ -35,8 +36,8 @@ class Told:
 
     `call` counts the calls from 1, `round`, `step` and `attempt` count from 1 (0: not of one), `verdict` is the word of
     the journal, `why` a plain sentence. `seconds` of speech where a call is placed, on the phone where it is over;
-    `cost` in euro. `window`: between which seconds of the call hanging up takes it. `policies`: the incidents it is
-    about, by policy.
+    `cost` in euro, `parts` of an SMS. `window`: between which seconds of the call hanging up takes it. `policies`: the
+    incidents it is about, by policy.
     """
 
     at: datetime
@@ -54,6 +55,7 @@ class Told:
     seconds: float | None = None
     cost: float | None = None
     window: tuple[float, float] | None = None
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ class Rehearsal:
     def calls(self) -> tuple[Told, ...]:
         """The calls as they are placed, in order."""
         return tuple(one for one in self.told if one.event is Happening.CALLING)
+
+    @property
+    def texts(self) -> tuple[Told, ...]:
+        """The SMS as they are sent, in order."""
+        return tuple(one for one in self.told if one.event is Happening.TEXTING)
 
     @property
     def people(self) -> tuple[str, ...]:

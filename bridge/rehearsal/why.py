@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bridge.call import Call, Outcome, Rules
@@ -32,9 +32,11 @@ def length(span: timedelta) -> str:
     return " ".join(parts) or "0 s"
 
 
-def behind(step: Step, person: str, roster: Roster, schedules: Mapping[str, Schedule], now: datetime) -> str:
-    """By what a step's targets mean `person` at `now`: the schedule and what puts them on call there, or themselves."""
-    for target in step.targets:
+def behind(
+    targets: Sequence[str], person: str, roster: Roster, schedules: Mapping[str, Schedule], now: datetime
+) -> str:
+    """By what these targets mean `person` at `now`: the schedule and what puts them on call there, or themselves."""
+    for target in targets:
         if person not in roster.on_call(target, now):
             continue
         schedule = schedules.get(target)
@@ -51,9 +53,10 @@ def decided(line: Line, event: Event | None, before: Incident, incident: Inciden
     who, number = line.who, line.step + 1
     match line.verdict:
         case Verdict.OPENED:
-            return f"step {number} calls {who}"
+            return f"step {number} {_does(_step(incident, line.step))} {who}"
         case Verdict.NEXT_STEP:
-            return f"{_left(event, before)}: step {number} of round {line.round} calls {who}"
+            does = _does(_step(incident, line.step))
+            return f"{_left(event, before)}: step {number} of round {line.round} {does} {who}"
         case Verdict.RETRY_PLANNED:
             return f"{who} was not reached: again in {length(_step(incident, line.step).retry_after)}"
         case Verdict.RETRIED:
@@ -62,6 +65,10 @@ def decided(line: Line, event: Event | None, before: Incident, incident: Inciden
             return f"{who} {_waiting(incident, who)}"
         case verdict:
             return SENTENCES.get(verdict, verdict.value.replace("_", " ")).format(who=who)
+
+
+def _does(step: Step) -> str:
+    return "calls" if step.targets else "sends an SMS to"
 
 
 def _left(event: Event | None, before: Incident) -> str:

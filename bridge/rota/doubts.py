@@ -30,7 +30,9 @@ def doubts(config: Config, now: datetime) -> Iterator[tuple[str, str]]:
 
 def called_by_policies(config: Config) -> set[str]:
     """The people and schedules that a step of any policy calls."""
-    return {target for policy in config.policies.values() for step in policy.steps for target in step.targets}
+    return {
+        target for policy in config.policies.values() for step in policy.steps for target in step.targets + step.sms
+    }
 
 
 def _merged(found: tuple[Shift, ...]) -> list[Shift]:

@@ -23,6 +23,7 @@ from bridge.logs import mask
 from bridge.origin import for_another_site
 from bridge.server.doors import DOORS, Doors
 from bridge.server.openapi import document
+from bridge.sms import Sms
 from bridge.store.ids import ALPHABET
 from bridge.store.reading import IncidentView, calls_listed, incident_view, incidents_listed
 
@@ -230,12 +231,15 @@ def _whole(view: IncidentView) -> dict[str, object]:
     return _brief(view) | {
         "pages": [_page(row) for row in view.pages],
         "calls": [_call(call) for call in view.calls],
+        "sms": [_sms(sms) for sms in view.texts],
         "journal": [_line(row) for row in view.journal],
     }
 
 
 def _page(row: Any) -> dict[str, object]:
-    names = ("id", "person", "round", "step", "attempt", "queued_at", "state", "call", "outcome", "ended_at")
+    names = (
+        "id", "person", "channel", "round", "step", "attempt", "queued_at", "state", "call", "outcome", "ended_at",
+    )  # fmt: skip
     return {name: getattr(row, name) for name in names} | {"step": row.step + 1}
 
 
@@ -250,6 +254,19 @@ def _call(call: Call) -> dict[str, object]:
         "number": mask(call.number),
         "state": call.state.value,
         "outcome": None if call.outcome is None else call.outcome.value,
+    }
+
+
+def _sms(sms: Sms) -> dict[str, object]:
+    names = (
+        "id", "gateway_id", "person", "reason", "language", "template", "text", "parts", "created_at", "requested_at",
+        "sent_at", "ended_at", "due_at", "cost", "tries", "acknowledged",
+    )  # fmt: skip
+    shown: dict[str, object] = {name: getattr(sms, name) for name in names}
+    return shown | {
+        "number": mask(sms.number),
+        "state": sms.state.value,
+        "outcome": None if sms.outcome is None else sms.outcome.value,
     }
 
 

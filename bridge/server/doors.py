@@ -25,6 +25,7 @@ from bridge.gateway import Ignored, Keypress, read_reports
 from bridge.logs import fields
 from bridge.metrics import Metrics
 from bridge.rota import Rota
+from bridge.server.asking import asks, question
 from bridge.server.signatures import (
     GRAFANA_SIGNATURE,
     GRAFANA_TIMESTAMP,
@@ -238,7 +239,9 @@ def _harmless_late(told: object) -> bool:
 
 
 async def keypress(request: web.Request) -> web.Response:
-    """The signed link of one call: whoever has it takes what the call told."""
+    """The signed link of one call or SMS: whoever has it takes what that told; that of an SMS asks first."""
+    if asks(request) and signed_call(request.app[DOORS].link_secret(), request.match_info["token"]) is not None:
+        return question()
     return await _counted(request, "keypress", _keypress, POST_OR_GET)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from bridge import __version__
 from bridge.call import CallState, Outcome
-from bridge.escalation import Reach, State
+from bridge.escalation import Channel, Reach, State
+from bridge.sms import SmsOutcome, SmsState
 
 Schema = dict[str, Any]
 
@@ -46,6 +47,7 @@ def _schemas() -> dict[str, Schema]:
         "Target": _object(person=TEXT, reach=_one_of(Reach), attempt=COUNT, retry_at=_maybe(TIME)),
         "Page": _page(),
         "Call": _call(),
+        "Sms": _sms(),
         "Line": _line(),
         "Wish": {"type": "object", "properties": {"by": TEXT, "comment": TEXT}},
         "Error": _object(code={"type": "integer"}, message=TEXT),
@@ -56,7 +58,7 @@ def _schemas() -> dict[str, Schema]:
     }
 
 
-_PARTS = {"pages": "Page", "calls": "Call", "journal": "Line"}
+_PARTS = {"pages": "Page", "calls": "Call", "sms": "Sms", "journal": "Line"}
 
 
 def _incident() -> Schema:
@@ -103,9 +105,10 @@ def _page() -> Schema:
         step=COUNT,
         attempt=COUNT,
         queued_at=TIME,
+        channel=_one_of(Channel),
         state=_one_of(("queued", "suppressed", "calling", "ended", "cancelled")),
         call=_maybe(TEXT),
-        outcome=_maybe(_one_of(Outcome)),
+        outcome=_maybe(_one_of(dict.fromkeys([*Outcome, *SmsOutcome]))),
         ended_at=_maybe(TIME),
     )
 
@@ -141,6 +144,30 @@ def _call() -> Schema:
     # In a list, with the ids of the incidents that the call told; within an incident's story they are known.
     schema["properties"]["incidents"] = {"type": "array", "items": TEXT}
     return schema
+
+
+def _sms() -> Schema:
+    return _object(
+        id=TEXT,
+        gateway_id=_maybe(TEXT),
+        person=TEXT,
+        number={"type": "string", "description": "masked"},
+        state=_one_of(SmsState),
+        outcome=_maybe(_one_of(SmsOutcome)),
+        reason=TEXT,
+        language=TEXT,
+        template=TEXT,
+        text=TEXT,
+        parts=COUNT,
+        created_at=TIME,
+        requested_at=_maybe(TIME),
+        sent_at=_maybe(TIME),
+        ended_at=_maybe(TIME),
+        due_at=_maybe(TIME),
+        cost=_maybe(NUMBER),
+        tries=COUNT,
+        acknowledged={"type": "boolean"},
+    )
 
 
 def _line() -> Schema:

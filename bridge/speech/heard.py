@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from bridge.sms import cheaper
 from bridge.speech.budget import Marks
 from bridge.speech.clean import legal, plain
 from bridge.speech.estimate import quickest_of_markup, quickest_of_text, seconds_of_markup, seconds_of_text
@@ -45,6 +46,14 @@ def read_text(raw: str, language: str, marks: Marks | None) -> Heard:
         seconds_of_text(_unmarked(marked.partition(mark)[0], marks), language) for mark in (marks.begin, marks.end)
     )
     return Heard(text, seconds, Times(message, asked, seconds, quickest_of_text(text)))
+
+
+def read_sms(raw: str) -> Heard:
+    """What stands in an SMS: one line, read by an eye and by nothing that knows markup. MarkupError if it is empty."""
+    text = " ".join(cheaper(legal(raw)).split())
+    if not text:
+        raise MarkupError("it says nothing")
+    return Heard(text, 0.0)
 
 
 def read_markup(raw: str, kind: Kind, language: str, marks: Marks | None) -> Heard:

@@ -17,7 +17,10 @@ SAMPLE_TIME = datetime(2026, 1, 1, 3, 5, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What stays the same while one call is put into words; `telling` is worst first and bounded."""
+    """What stays the same while one call (or SMS) is put into words; `telling` is worst first and bounded.
+
+    `room`: so many characters of an alert's own words an SMS has room for.
+    """
 
     file: File
     language: str
@@ -29,6 +32,8 @@ class Occasion:
     acknowledge_url: str
     keypress: bool
     hang_up: bool
+    reply: bool
+    room: int
     views: dict[tuple[int, int], SubjectView]
 
     def view(self, index: int, alerts: int) -> SubjectView:
@@ -57,6 +62,8 @@ def context_of(occasion: Occasion, told: int, alerts: int, repeats: int, reminde
         "acknowledge_url": occasion.acknowledge_url,
         "keypress": occasion.keypress,
         "hang_up": occasion.hang_up,
+        "reply": occasion.reply,
+        "room": occasion.room,
         "receiver": first.receiver,
         "status": first.status,
         "alerts": first.alerts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +12,12 @@ from zoneinfo import ZoneInfo
 
 from jinja2.exceptions import TemplateError
 
+from bridge.sms import cheaper, parts
 from bridge.speech.budget import RENDERING, Marks, Rendering
 from bridge.speech.clean import legal
 from bridge.speech.cut import cut
 from bridge.speech.estimate import seconds_of_text
-from bridge.speech.heard import Heard, new_marks, read_markup, read_text
+from bridge.speech.heard import Heard, new_marks, read_markup, read_sms, read_text
 from bridge.speech.languages import base_of, whole_tag, words_of
 from bridge.speech.library import File, Library, read_library, shipped_templates, valid_name
 from bridge.speech.occasion import SAMPLE_TIME, Occasion, context_of, sample
@@ -32,6 +34,8 @@ FEW = 8
 # How often it is said again, whole or in one line, for a mailbox to outlast whoever hangs up when asked to.
 MOST_REPEATS = 6
 MOST_REMINDERS = 6
+# Characters of an alert's own words that an SMS has room for: tried in turn until all of it fits.
+ROOMS = (120, 60, 30, 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Speaker:
         acknowledge_url: str = "",
         keypress: bool = False,
         hang_up: bool = False,
+        reply: bool = False,
     ) -> Speech:
         """What the phone says to `person` of `subjects`: within the limits and, as markup, well-formed. Never raises.
 
@@ -110,6 +115,8 @@ class Speaker:
             acknowledge_url=acknowledge_url,
             keypress=keypress,
             hang_up=hang_up,
+            reply=reply,
+            room=ROOMS[0],
             views={},
         )
         try:
@@ -117,6 +124,12 @@ class Speaker:
         except Exception as error:  # whatever a template does, somebody must be called
             problem = str(error) if isinstance(error, _Failed) else f"{file.path}: {_sentence_of(error)}"
             return self._fallback(subjects, total, language, keypress, problem, file.name)
+
+    def within(self, limits: Limits) -> Speaker:
+        """The same templates within other limits, such as those of an SMS."""
+        other = copy(self)
+        other._limits = limits
+        return other
 
     def check(self, template: str) -> tuple[str, ...]:
         """All that is wrong with a template's name, for every language it has: `file:line: what`, one line each.
@@ -171,6 +184,8 @@ class Speaker:
             acknowledge_url="https://localhost/webhook/keypress/sample",
             keypress=True,
             hang_up=hang_up,
+            reply=True,
+            room=ROOMS[0],
             views={},
         )
 
@@ -184,6 +199,8 @@ class Speaker:
 
     def _fitted(self, occasion: Occasion) -> Speech:
         """The richest draft within the limits: one that can be taken, else all incidents twice, all once, or fewer."""
+        if self._limits.parts is not None:
+            return self._brief(occasion)
         if occasion.hang_up:
             best = self._richest(occasion, self._to_take)
             if best:
@@ -196,6 +213,16 @@ class Speaker:
             return self._speech(occasion, twice)
         best = self._richest(occasion, self._once)
         return self._speech(occasion, best) if best else self._shortened(occasion)
+
+    def _brief(self, occasion: Occasion) -> Speech:
+        """An SMS: rather fewer words of each alert, and no link, than nothing of how to take it."""
+        for link in dict.fromkeys((occasion.acknowledge_url, "")):
+            for room in ROOMS:
+                tried = replace(occasion, acknowledge_url=link, room=room)
+                best = self._richest(tried, self._once)
+                if best:
+                    return self._speech(tried, best)
+        return self._shortened(replace(occasion, acknowledge_url="", room=ROOMS[-1]))
 
     def _richest(self, occasion: Occasion, draft: Callable[[Occasion, int, int], _Draft]) -> _Draft | None:
         """The draft with as many incidents as fit, or with one and as many of its alerts; None if nothing fits."""
@@ -249,9 +276,12 @@ class Speaker:
         return draft.usable and self._within(draft)
 
     def _within(self, draft: _Draft) -> bool:
-        return draft.seconds <= self._limits.seconds and self._short_enough(draft.text)
+        in_time = self._limits.parts is not None or draft.seconds <= self._limits.seconds
+        return in_time and self._short_enough(draft.text)
 
     def _short_enough(self, text: str) -> bool:
+        if self._limits.parts is not None:
+            return parts(text) <= self._limits.parts
         return len(text.encode("utf-8", "replace")) <= self._limits.characters
 
     def _shortened(self, occasion: Occasion) -> Speech:
@@ -269,6 +299,8 @@ class Speaker:
         )
 
     def _cut(self, text: str, language: str) -> str:
+        if self._limits.parts is not None:
+            return cut(cheaper(text), self._short_enough)
         limit = self._limits.seconds
         return cut(text, lambda part: self._short_enough(part) and seconds_of_text(part, language) <= limit)
 
@@ -326,7 +358,7 @@ class Speaker:
 
     def _read_back(self, kind: Kind, raw: str, language: str, marks: Marks | None) -> Heard:
         if kind is Kind.TEXT:
-            return read_text(raw, language, marks)
+            return read_text(raw, language, marks) if self._limits.parts is None else read_sms(raw)
         markup = legal(raw).strip()
         if not self._short_enough(markup):
             return Heard(markup, 0.0)  # too long already: perhaps not even whole, so it is not read

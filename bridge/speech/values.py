@@ -35,10 +35,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may carry: characters (and as many bytes of UTF-8, the gateway's rule), seconds of speech."""
+    """What one call may carry: characters (and as many bytes of UTF-8, the gateway's rule), seconds of speech.
+
+    `parts`: it is no call but an SMS of so many parts at most, and time does not matter.
+    """
 
     characters: int = 10_000
     seconds: float = 60.0
+    parts: int | None = None
 
     def __post_init__(self) -> None:
         if self.characters < FEWEST_CHARACTERS or self.seconds < FEWEST_SECONDS:

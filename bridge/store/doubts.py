@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, sel
 
 from bridge.alert import Alert, Source
 from bridge.database.tables import QUEUED, alerts, inbox, incidents, pages
-from bridge.escalation import State
+from bridge.escalation import Channel, State
 from bridge.store.incidents import chunks, read_alert
 from bridge.store.watchdogs import STREAMS
 
@@ -102,7 +102,8 @@ def receivers(connection: Connection, after: str = "") -> tuple[set[str], str]:
 
 def late(connection: Connection, person: str, before: datetime, call: str | None = None) -> list[str]:
     """The incidents that `person` is to be told of (by `call` too), queued or last heard of at `before` or earlier."""
-    waits: ColumnElement[bool] = (pages.c.person == person) & QUEUED
+    # Both channels by name, for the index begins with it.
+    waits: ColumnElement[bool] = (pages.c.person == person) & QUEUED & pages.c.channel.in_(list(Channel))
     if call is not None:
         waits = or_(waits, (pages.c.call == call) & (pages.c.state == literal_column("'calling'")))
     query = select(incidents.c.id).join(pages, pages.c.incident == incidents.c.id).where(waits, _asked())

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_colum
 
 from bridge.call import Outcome
 from bridge.database.many import insert_many
-from bridge.database.tables import QUEUED, SUPPRESSED, calls, microseconds, pages
-from bridge.escalation import Page
+from bridge.database.tables import QUEUED, SUPPRESSED, calls, microseconds, pages, texts
+from bridge.escalation import Channel, Page
+from bridge.sms import SmsOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class OpenPage:
     call: str | None
 
 
-_NAMES = ("id", "incident", "person", "round", "step", "attempt", "queued_at", "urgent", "state", "held")
+_NAMES = ("id", "incident", "person", "round", "step", "attempt", "queued_at", "urgent", "state", "held", "channel")
 # Numbered as they were made: "…-10" comes after "…-9".
 _AS_MADE = (func.length(pages.c.id), pages.c.id)
 
@@ -43,6 +44,7 @@ def add_pages(connection: Connection, fresh: Sequence[tuple[Page, str, datetime]
             page.urgent,
             state,
             False,
+            page.channel.value,
         )
         for page, state, at in fresh
     ]
@@ -85,32 +87,37 @@ def pages_of(connection: Connection, incident: str) -> list[Any]:
     return list(connection.execute(select(pages).where(of_incident(incident)).order_by(*_AS_MADE)))
 
 
-def people_waiting(connection: Connection) -> list[str]:
+def _waits(channel: Channel, person: str) -> ColumnElement[bool]:
+    return QUEUED & (pages.c.channel == channel.value) & (pages.c.person == person)
+
+
+def people_waiting(connection: Connection, channel: Channel = Channel.VOICE) -> list[str]:
     """Everybody for whom a page waits. Hops from person to person along the index, however many pages each has."""
     found: list[str] = []
     while True:
-        query = select(func.min(pages.c.person)).where(QUEUED, pages.c.person > (found[-1] if found else ""))
+        beyond = pages.c.person > (found[-1] if found else "")
+        query = select(func.min(pages.c.person)).where(QUEUED, pages.c.channel == channel.value, beyond)
         person = connection.execute(query).scalar()
         if person is None:
             return found
         found.append(person)
 
 
-def claim_pages(connection: Connection, person: str, call: str) -> int:
-    """Put every page that waits for `person` into `call`; returns how many."""
-    waits = (pages.c.person == person) & QUEUED
-    return connection.execute(update(pages).where(waits).values(state="calling", call=call)).rowcount
+def claim_pages(connection: Connection, person: str, call: str, channel: Channel = Channel.VOICE) -> int:
+    """Put every page that waits for `person` into `call` (or SMS); returns how many."""
+    claimed = update(pages).where(_waits(channel, person)).values(state="calling", call=call)
+    return connection.execute(claimed).rowcount
 
 
-def urgent_waits(connection: Connection, person: str) -> bool:
+def urgent_waits(connection: Connection, person: str, channel: Channel = Channel.VOICE) -> bool:
     """Whether any of the pages that wait for `person` is urgent."""
-    urgent = select(pages.c.id).where(QUEUED, pages.c.person == person, pages.c.urgent.is_(True)).limit(1)
+    urgent = select(pages.c.id).where(_waits(channel, person), pages.c.urgent.is_(True)).limit(1)
     return connection.execute(urgent).first() is not None
 
 
-def hold_pages(connection: Connection, person: str) -> tuple[list[str], bool]:
+def hold_pages(connection: Connection, person: str, channel: Channel = Channel.VOICE) -> tuple[list[str], bool]:
     """Note that what waits for `person` is held back: the incidents of which that is news, and whether all of it is."""
-    waits = (pages.c.person == person) & QUEUED
+    waits = _waits(channel, person)
     news = waits & pages.c.held.is_(False)
     found = list(
         connection.execute(select(pages.c.incident).where(news).distinct().order_by(pages.c.incident)).scalars()
@@ -123,18 +130,20 @@ def hold_pages(connection: Connection, person: str) -> tuple[list[str], bool]:
 
 
 def suppress(connection: Connection, incident: str) -> int:
-    """Keep back what is to be told of `incident`, also by a call that still waits for the gateway; returns how many.
+    """Keep back what is to be told of `incident`, also by what still waits for the gateway; returns how many pages.
 
-    No call takes such pages; `let_go` lets them wait for one again.
+    No call and no SMS takes such pages; `let_go` lets them wait for one again.
     """
     tried = select(calls.c.id).where(calls.c.state == "queued", calls.c.ended_at.is_(None))
-    rides = (pages.c.state == literal_column("'calling'")) & pages.c.call.in_(tried)
+    written = select(texts.c.id).where(texts.c.state == "queued", texts.c.ended_at.is_(None))
+    carried = or_(pages.c.call.in_(tried), pages.c.call.in_(written))
+    rides = (pages.c.state == literal_column("'calling'")) & carried
     kept = update(pages).where(of_incident(incident), or_(QUEUED, rides)).values(state="suppressed", call=None)
     return connection.execute(kept).rowcount
 
 
 def let_go(connection: Connection, incident: str) -> int:
-    """What was kept back of `incident` waits for a call again; returns how many pages."""
+    """What was kept back of `incident` waits again; returns how many pages."""
     return connection.execute(update(pages).where(of_incident(incident), SUPPRESSED).values(state="queued")).rowcount
 
 
@@ -144,12 +153,18 @@ def kept_back(connection: Connection) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def end_pages(connection: Connection, call: str, outcome: Outcome, now: datetime) -> int:
-    """The call is over: so are the pages that it still carries; returns how many."""
+def end_pages(connection: Connection, call: str, outcome: Outcome | SmsOutcome, now: datetime) -> int:
+    """The call (or SMS) is over: so are the pages that it still carries; returns how many."""
     rides = (pages.c.call == call) & (pages.c.state == "calling")
     return connection.execute(
         update(pages).where(rides).values(state="ended", outcome=outcome.value, ended_at=now)
     ).rowcount
+
+
+def correct_pages(connection: Connection, text: str, outcome: SmsOutcome) -> None:
+    """What is known by now of an SMS whose pages ended when it was sent."""
+    told = (pages.c.call == text) & (pages.c.state == "ended")
+    connection.execute(update(pages).where(told).values(outcome=outcome.value))
 
 
 def pages_in(connection: Connection, call: str) -> list[tuple[str, str, str]]:

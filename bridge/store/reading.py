@@ -12,7 +12,10 @@ from sqlalchemy import Connection, Select, func, select
 from bridge.alert import Alert
 from bridge.call import Call, CallState
 from bridge.database.tables import alerts, calls, incidents, pages
+from bridge.database.tables import texts as sms_table
 from bridge.escalation import State
+from bridge.sms import Sms
+from bridge.store import texts
 from bridge.store.calls import read_call
 from bridge.store.inbox import count_waiting
 from bridge.store.incidents import Policies, Stored, alerts_of, by_ids, chunks, read_alert, read_incident
@@ -30,6 +33,7 @@ class IncidentView:
     alerts: Sequence[Alert]
     pages: Sequence[Any] = ()
     calls: Sequence[Call] = ()
+    texts: Sequence[Sms] = ()
     journal: Sequence[Any] = ()
 
 
@@ -96,7 +100,7 @@ def _alerts_by_incident(connection: Connection, ids: Sequence[str]) -> dict[str,
 def incident_view(
     connection: Connection, snapshots: Policies, id_: str, *, most_alerts: int = 100_000
 ) -> IncidentView | None:
-    """One incident with its alerts (the worst, at most so many), pages, calls that told it, and journal with theirs."""
+    """One incident with its alerts (the worst, at most so many), pages, calls and SMS, and journal."""
     found = by_ids(connection, [id_], snapshots)
     if not found:
         return None
@@ -112,6 +116,7 @@ def incident_view(
         alerts=alerts_of(connection, id_, limit=most_alerts),
         pages=rows,
         calls=sorted(told, key=lambda call: call.created_at),
+        texts=texts.by_ids(connection, call_ids),
         journal=story(connection, id_, call_ids),
     )
 
@@ -143,7 +148,7 @@ def counts(connection: Connection) -> Counts:
     engaged = select(func.count()).where(calls.c.ended_at.is_(None), calls.c.state != CallState.QUEUED.value)
     oldest = [
         connection.execute(select(func.min(table.c.due_at)).where(table.c.due_at.is_not(None))).scalar()
-        for table in (incidents, calls)
+        for table in (incidents, calls, sms_table)
     ]
     return Counts(
         incidents=by_state,

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bridge.database.speaking import try_alone
-from bridge.store import calls, inbox, incidents
+from bridge.store import calls, inbox, incidents, texts
 
 AT_ONCE = 500
 
@@ -17,4 +17,5 @@ def forget_before(connection: Connection, before: datetime) -> int:
     if not try_alone(connection, "forgetting"):
         return 0
     calls.forget_before(connection, before, AT_ONCE)
+    texts.forget_before(connection, before, AT_ONCE)
     return incidents.forget_before(connection, before, AT_ONCE) + inbox.forget_before(connection, before, AT_ONCE)

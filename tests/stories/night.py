@@ -27,7 +27,7 @@ TOKEN = "report-token-of-the-stories"
 # Turns of the event loop in which nobody is busy: what one sets off is seen in the next, a few more for good measure.
 QUIET_TURNS = 8
 
-WAITING = {"Inbox.run", "Dispatch.run", "Worker.run", "Rota.run", "Inquiry.run", "Heartbeat.run"}
+WAITING = {"Inbox.run", "Dispatch.run", "Worker.run", "Rota.run", "Inquiry.run", "Heartbeat.run", "Writer.run"}
 
 # Every story is told on SQLite; those that bear this mark, one or more of each kind of trouble, on PostgreSQL too.
 both = pytest.mark.usefixtures("kind")

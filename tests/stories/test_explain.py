@@ -21,6 +21,7 @@ NUMBERS = {"alice": ALICE, "bob": BOB, "carol": CAROL}
 MANNERS = {"no": sleeps(), "yes": answers(), "key": presses(), "busy": busy(), "mailbox": mailbox()}
 # What the journal tells of calls and not of decisions.
 OF_CALLS = {"held_back", "calling", "placed", "initiated", "ringing", "in-progress", *Outcome}
+OF_CALLS |= {"texting", "sms_held_back", "sms_sent", "sms_delivered"}
 
 CONFIG = """
 global: {{timezone: Europe/Berlin, region: DE, language: en-US}}
@@ -130,6 +131,22 @@ EVENINGS = {
         "exhausted",
         but=("webhooks: {{sms77: {{token_file: token}}}}", ""),
     ),
+    "SMS beside calls, instead of them, and held back": Evening(
+        "am025-firing-group",
+        "alice:no,bob:no,carol:no",
+        "exhausted exhausted",
+        'limits: {sms_per_person: ["1 per 4m"]}\n',
+        but=(
+            """      - {{call: [primary], wait: 5m, attempts: 2, retry_after: 1m}}
+      - {{call: [empty, dave], wait: 5m}}
+""",
+            """      - {{call: [primary], sms: [primary, bob], wait: 5m, attempts: 2, retry_after: 1m}}
+      - {{call: [empty, dave], sms: [bob]}}
+      - {{sms: [carol], wait: 90s}}
+""",
+        ),
+        shows="texting",
+    ),
     "a report is awaited for less than it takes": Evening(
         "am025-nested-groupkey", "carol:no,alice:yes", "exhausted", but=("report_timeout: 3m", "report_timeout: 12s")
     ),
@@ -177,6 +194,7 @@ async def test_what_is_explained_is_what_happens(tmp_path: Path, capsys: pytest.
         await it.passes(hours=1)
 
         assert await happened(it) == foretold(told)
+        assert written(it) == foretold_sms(told)
         assert await decisions(it) == decided(told)
         assert evening.shows in {event["event"] for event in told["events"]}
         incidents = await it.incidents()
@@ -199,6 +217,17 @@ async def happened(it: Night) -> list[tuple[object, ...]]:
         end = (ended["outcome"], seconds(ended["ended_at"]))
         found.append((seconds(call.requested_at), number, call.text, picked_up, *end))
     return sorted(found, key=str)
+
+
+def written(it: Night) -> list[tuple[object, ...]]:
+    """Each SMS as the telephone company got it."""
+    return sorted((seconds(one.at), mask(f"+{one.to}"), one.text) for one in it.phones.messages)
+
+
+def foretold_sms(told: dict[str, Any]) -> list[tuple[object, ...]]:
+    """Each SMS as it was explained."""
+    sms = [one for one in told["events"] if one["event"] == "texting"]
+    return sorted((seconds(one["at"]), one["number"], one["text"]) for one in sms)
 
 
 def foretold(told: dict[str, Any]) -> list[tuple[object, ...]]:
