@@ -132,7 +132,10 @@ async def asking_back(folder: Path, begins: datetime) -> AsyncIterator[tuple[Nig
     """Another callbridge, which asks an Alertmanager back."""
     clock = ManualClock(begins)
     async with Simulator(clock) as phones, fake_alertmanager(clock) as fake:
-        extra = f"alertmanagers: [{{url: {fake.url!r}, timeout: 300ms}}]\n"
+        extra = (
+            f"alertmanagers: [{{url: {fake.url!r}, timeout: 300ms}}]\n"
+            f"heartbeat: {{url: '{fake.url}/api/v2/status', every: 15s}}\n"
+        )
         async with running(folder, phones, clock, extra) as it:
             yield it, fake
 

@@ -108,13 +108,12 @@ def test_what_is_said_of_an_alert_can_be_understood(alert: str) -> None:
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_a_runbook_can_be_followed(alert: str) -> None:
-    """It has every part, its links lead somewhere, its metrics exist, and each callbridge command is one."""
+    """It has every part, its metrics exist, and each callbridge command is one."""
     text = (RUNBOOKS / f"{alert}.md").read_text()
 
     assert text.startswith(f"# {alert}\n")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
     assert all(part.strip() for part in re.split(r"^## .*$", text, flags=re.MULTILINE))
-    assert [link for link in re.findall(r"\]\(([^)]+)\)", text) if not (RUNBOOKS / link).exists()] == []
     # What is looked for with grep may be the beginning of several.
     assert [name for name in metrics_named(text) if not any(one.startswith(name) for one in exported())] == []
     assert "```console" in text

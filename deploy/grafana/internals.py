@@ -64,7 +64,7 @@ def _state() -> list[AnyPanel]:
                 "Whether the config that was loaded last is in force; a faulty one leaves the old one there.",
                 [Query(f"min({metric('config_last_reload_successful')})", "config")],
                 "short",
-                4,
+                3,
                 4,
                 ((None, RED), (1, GREEN)),
                 "CallbridgeReloadFailed",
@@ -93,13 +93,27 @@ def _state() -> list[AnyPanel]:
             ((None, GREEN),),
             "CallbridgeCrashLooping",
         ),
+        figures(
+            About(
+                "Heartbeat",
+                "Whether callbridge says of itself that it could call. Withheld: it could not, and the log says why.",
+                [Query(f"min({metric('heartbeat_ok')})", "heartbeat")],
+                "short",
+                3,
+                4,
+                ((None, RED), (1, GREEN)),
+                "CallbridgeHeartbeatWithheld",
+                none="none configured",
+            ),
+            mappings={"0": ("withheld", RED), "1": ("well", GREEN)},
+        ),
         rows(
             About(
                 "Builds",
                 "Which version runs where.",
                 [Query(metric("build_info"), instant=True, format=Format.TABLE)],
                 "short",
-                4,
+                6,
                 4,
             ),
             {"instance": "Instance", "version": "Version"},
@@ -108,7 +122,7 @@ def _state() -> list[AnyPanel]:
 
 
 def _figure(title: str, description: str, expr: str, unit: str, steps: Steps, runbook: str = "") -> AnyPanel:
-    return figures(About(title, description, [Query(expr, title.lower())], unit, 4, 4, steps, runbook))
+    return figures(About(title, description, [Query(expr, title.lower())], unit, 3, 4, steps, runbook))
 
 
 def _doors() -> list[AnyPanel]:
@@ -338,7 +352,7 @@ def _others() -> list[AnyPanel]:
                     Query(increase("reports_unmatched_total"), "of no known call"),
                 ],
                 "short",
-                6,
+                8,
                 8,
                 runbook="CallbridgeNoReports",
                 interval="1m",
@@ -352,7 +366,7 @@ def _others() -> list[AnyPanel]:
                 "is called. One that was never seen is not shown.",
                 [Query(f"max by (watchdog) ((time() - ({seen} > 0)) / {every})", "{{watchdog}}")],
                 "percentunit",
-                6,
+                8,
                 8,
                 ((None, GREEN), (1, RED)),
                 "CallbridgeWatchdogSilent",
@@ -360,6 +374,19 @@ def _others() -> list[AnyPanel]:
             ),
             bounds=True,
             floor=False,
+        ),
+        bars(
+            About(
+                "Heartbeats",
+                "Withheld where callbridge could not call, failed where whoever awaits it was not reached.",
+                [Query(increase("heartbeats_total", by="result"), "{{result}}")],
+                "short",
+                8,
+                8,
+                runbook="CallbridgeHeartbeatFailing",
+                interval=BAR,
+                decimals=0,
+            )
         ),
         lines(
             About(
@@ -372,8 +399,8 @@ def _others() -> list[AnyPanel]:
                     ),
                 ],
                 "s",
+                12,
                 6,
-                8,
                 ((None, GREEN), (86_400, RED)),
                 "CallbridgeCalendarStale",
                 none="no calendars",
@@ -386,8 +413,8 @@ def _others() -> list[AnyPanel]:
                 "Summaries in a schedule's calendar that name nobody in the config: nobody has that shift.",
                 [Query(f"max by (schedule) ({metric('calendar_unknown_names')})", "{{schedule}}")],
                 "short",
+                12,
                 6,
-                8,
                 ((None, GREEN), (1, ORANGE)),
                 "CallbridgeScheduleGap",
                 none="no calendars",
