@@ -219,6 +219,27 @@ async def test_strangers_text_stays_text(it: Night) -> None:
             assert "&lt;script&gt;alert(1)" in text or path == "/calls"
 
 
+async def test_links_of_strangers(it: Night) -> None:
+    """A runbook and the place where it was measured are links, if they are addresses of the web; a script is text."""
+    joined(it)
+    one = alert("DiskFull") | {"generatorURL": "https://prometheus.example.test/graph?a=1&b=2"}
+    bad = {
+        "one": "javascript:alert(1)",
+        "two": "https://x y",
+        "three": "data:text/html,x",
+        "four": "http://[",
+        "five": "//e",
+    }
+    await it.notify([one | {"annotations": {"runbook_url": "https://wiki.example.test/disk", **bad}}])
+    text = await seen(it, f"/incidents/{await newest(it)}")
+    found = re.findall(r'<a href="(\w[^"]*)" rel="noopener noreferrer">([^<]+)', text)
+    assert found == [
+        ("https://wiki.example.test/disk", "runbook url"),
+        ("https://prometheus.example.test/graph?a=1&amp;b=2", "Where it was measured"),
+    ]
+    assert "javascript:alert(1)</p>" in text
+
+
 async def test_below_a_prefix(tmp_path: Path) -> None:
     """Every link has the prefix; what stands before a proxy's path has that of the address that others use."""
     for external, prefix, base in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Mapping
@@ -80,7 +81,7 @@ async def status(visit: Visit) -> web.StreamResponse:
         "config_text": _config_text(visit),
         "storage": redacted(config.storage.url).partition(":")[0],
         "failing": site.database.failing,
-        "accounts": [_account(visit, one) for one in config.gateways],
+        "accounts": await asyncio.to_thread(lambda: [_account(visit, one) for one in config.gateways]),
         "reported_at": await site.database.read(last_report),
         "in_force": site.metrics.sample("config_last_reload_successful") == 1.0,
         "spent": await site.dispatch.spent_today(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -70,6 +71,15 @@ def span(length: timedelta) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
+def linkable(text: str) -> bool:
+    """Whether a stranger's text is an address to go to: of the web, and nothing else (`javascript:` is none)."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and not any(one.isspace() for one in text)
+
+
 def euro(amount: float | None) -> str:
     """An amount of money; nothing where it is not known."""
     if amount is None:
@@ -94,6 +104,7 @@ def _environment() -> Environment:
     )
     made.globals |= {"static": address_of, "version": __version__}
     made.filters |= {"span": span, "euro": euro}
+    made.tests |= {"linkable": linkable}
     return made
 
 
