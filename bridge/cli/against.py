@@ -13,7 +13,7 @@ from bridge.alert import Alert, Group, Stream
 from bridge.cli.words import read_payload
 from bridge.config import Config
 from bridge.errors import CallbridgeError
-from bridge.escalation import Incident, Policy, opened
+from bridge.escalation import Channel, Incident, Policy, opened
 from bridge.rota import with_file_calendars
 from bridge.route import match, muted
 from bridge.schedule import Roster
@@ -110,7 +110,8 @@ def way(loaded: Config, stream: Stream, alert: Alert, at: datetime) -> Way:
 def _first_called(policies: Sequence[Policy], stream: Stream, roster: Roster, at: datetime) -> Iterator[str]:
     for policy in policies:
         incident = Incident("", stream, policy, opened_at=at, news_at=at)
-        yield from (page.person for page in opened(incident, roster, at).pages)
+        for page in opened(incident, roster, at).pages:
+            yield page.person if page.channel is Channel.VOICE else f"{page.person} by SMS"
 
 
 def _shown(alert: Alert) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -77,9 +77,10 @@ def _triggered(incident: Incident, roster: Roster) -> Outlook:
         if step == len(incident.policy.steps):
             step, round_ = 0, round_ + 1
             continue
-        people = _people(incident, step, roster, ends)
+        here = incident.policy.steps[step]
+        people = _people(here.targets or here.sms, roster, ends)
         if people:
-            return Outlook("Calls", people, ends)
+            return Outlook("Calls" if here.targets else "Sends an SMS to", people, ends)
         step += 1
     return Outlook("Nobody is left to call: gives up", (), ends)
 
@@ -89,9 +90,10 @@ def _acknowledged(incident: Incident, roster: Roster) -> Outlook:
     if not length or since is None:
         return Outlook("Nobody is called any more, until it is over.")
     again = since + length
-    return Outlook("If it still fires then, calls", _people(incident, 0, roster, again), again)
+    first = incident.policy.steps[0]
+    what = "calls" if first.targets else "sends an SMS to"
+    return Outlook(f"If it still fires then, {what}", _people(first.targets or first.sms, roster, again), again)
 
 
-def _people(incident: Incident, step: int, roster: Roster, at: datetime) -> tuple[str, ...]:
-    targets = incident.policy.steps[step].targets
+def _people(targets: Sequence[str], roster: Roster, at: datetime) -> tuple[str, ...]:
     return tuple(dict.fromkeys(person for target in targets for person in roster.on_call(target, at)))

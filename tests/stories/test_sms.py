@@ -10,7 +10,8 @@ import pytest
 
 from bridge.simulator import Era, answers, fails, refused, replies, silent, sleeps
 from bridge.sms import parts
-from tests.stories.night import ALICE, BOB, TOKEN, Night, night, running, with_policies
+from bridge.web.story import SENTENCES
+from tests.stories.night import ALICE, BOB, TOKEN, Night, alert, body, both, night, running, with_policies
 
 BESIDE = with_policies("policies: {default: {steps: [{call: [alice], sms: [alice], wait: 5m}, {call: [bob]}]}}\n")
 UNREACHED = with_policies(
@@ -31,6 +32,7 @@ def channels(story: dict[str, Any]) -> list[tuple[str, str, str | None]]:
 # --- beside the call
 
 
+@both
 async def test_a_reply_takes_it_and_stops_the_ringing(tmp_path: Path) -> None:
     """The SMS goes out with the call; its reader replies while the phone rings, and nobody else is called."""
     async with night(tmp_path, text=BESIDE) as one:
@@ -56,6 +58,7 @@ async def test_a_reply_takes_it_and_stops_the_ringing(tmp_path: Path) -> None:
         "sms_sent",
         "sms_delivered",
     ]
+    assert {line["word"] for line in story["journal"]} <= SENTENCES.keys()
     assert acknowledged == 1
 
 
@@ -227,6 +230,7 @@ async def test_what_nobody_knows_of_is_asked_once_more(tmp_path: Path) -> None:
         story = await one.story()
         asked = [request for request in one.phones.requests if request.path == "/api/sms"]
 
+    assert {line["word"] for line in story["journal"]} <= SENTENCES.keys()
     assert len(asked) == 2
     assert story["sms"][0]["outcome"] == "unconfirmed"
     assert [line["word"] for line in story["journal"] if line["word"].startswith("sms_")] == [
@@ -318,6 +322,7 @@ async def test_a_lost_receipt_is_asked_for(tmp_path: Path) -> None:
 # --- how much is too much
 
 
+@both
 async def test_a_storm_is_a_few_sms(tmp_path: Path) -> None:
     """Forty incidents: one SMS at once, the rest together in another, and a reply takes all that this told."""
     async with night(tmp_path, text=ALONE) as one:
@@ -340,8 +345,6 @@ async def test_a_storm_is_a_few_sms(tmp_path: Path) -> None:
 
 
 def _storm(number: int) -> dict[str, Any]:
-    from tests.stories.night import alert, body
-
     return body([alert(f"Alert{number}")], group=str(number))
 
 
