@@ -46,7 +46,7 @@ schedules:
 policies:
   database: {{steps: [{{call: [primary], attempts: 2}}, {{call: [bob]}}]}}
   website: {{steps: [{{call: [holidays]}}, {{call: [primary]}}, {{call: [bob]}}]}}
-  backup: {{steps: [{{call: [bob]}}]}}
+  backup: {{steps: [{{call: [bob], sms: [bob]}}]}}
   nobody: {{steps: []}}
 route:
   policy: database
@@ -107,6 +107,7 @@ NIGHT = (
     Trouble(430, "DatabaseDown", 45, alice=(silent(), KEY), bob=(presses("1", after=3, listens=5),)),
     Trouble(486, "SlowQueries", 20, alice=(busy(), KEY)),
     Trouble(505, "BackupMissing", 30, bob=(refused(202),), team="backup"),
+    Trouble(506, "BackupIsSlow", 30, bob=(refused(202),), team="backup"),
     Trouble(560, "DiskFull", 30, alice=(KEY,)),
     Trouble(563, "InodesFull", 30, alice=(answers(after=5), KEY)),
     Trouble(566, "WalGrows", 30, alice=(answers(after=7), KEY)),
@@ -124,6 +125,7 @@ async def evening(folder: Path, begins: datetime = EVENING) -> AsyncIterator[Nig
     (folder / "holidays.ics").write_text(CALENDAR.format(day=f"{begins:%Y%m%d}"))
     clock = ManualClock(begins)
     async with Simulator(clock, balance=7.2) as phones, running(folder, phones, clock, text=CONFIG) as it:
+        phones.script_sms(BOB, replies("Who is this?", after=20))
         yield it
 
 

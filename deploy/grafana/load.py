@@ -11,6 +11,7 @@ from deploy.grafana.panels import (
     DAY,
     GREEN,
     ORANGE,
+    OUTCOMES,
     RED,
     TURNS,
     About,
@@ -43,6 +44,7 @@ def load() -> models.Dashboard:
         Row("In this time", _sums()),
         Row("When the phone rings", _when()),
         Row("What it rings for", _what()),
+        Row("SMS", _sms()),
         Row("Who is there", _who()),
     ]
     policies = labels("policy", "Policy", f"label_values({metric('policy_calls_total')}, policy)")
@@ -208,6 +210,37 @@ def _what() -> list[AnyPanel]:
     ]
 
 
+def _sms() -> list[AnyPanel]:
+    return [
+        bars(
+            About(
+                "SMS by what became of them",
+                "What the network reported of each. Sent: the gateway took it, and no receipt came.",
+                [Query(increase("sms_total", by="outcome"), "{{outcome}}")],
+                "short",
+                16,
+                7,
+                runbook="CallbridgeSmsFailing",
+                interval="1h",
+                decimals=0,
+            ),
+            colours=OUTCOMES,
+        ),
+        figures(
+            About(
+                "Replies that took nothing",
+                "Answers to an SMS that do not begin with a yes: a phone that answers by itself, or a question.",
+                [Query(increase("sms_replies_unclear_total", over="$__range"), "replies", instant=True)],
+                "short",
+                8,
+                7,
+                ((None, GREEN), (1, ORANGE)),
+                decimals=0,
+            )
+        ),
+    ]
+
+
 def _who() -> list[AnyPanel]:
     return [
         states(
@@ -224,9 +257,12 @@ def _who() -> list[AnyPanel]:
         ),
         bars(
             About(
-                "Calls held back",
-                "Calls that had to wait: the phone had rung often enough, too many at once, or the day's budget.",
-                [Query(increase("calls_held_back_total", by="reason"), "{{reason}}")],
+                "Held back",
+                "Calls and SMS that had to wait: somebody had enough of them, too many at once, or the day's budget.",
+                [
+                    Query(increase("calls_held_back_total", by="reason"), "calls: {{reason}}"),
+                    Query(increase("sms_held_back_total", by="reason"), "SMS: {{reason}}"),
+                ],
                 "short",
                 6,
                 7,

@@ -253,9 +253,12 @@ def _cost() -> list[AnyPanel]:
         ),
         bars(
             About(
-                "Cost of calls",
-                "Euro an hour at most, as far as the gateway tells the cost of a call.",
-                [Query(increase("call_cost_euros_total"), "cost")],
+                "Cost of calls and SMS",
+                "Euro in each hour, as far as the gateway tells what one cost.",
+                [
+                    Query(increase("call_cost_euros_total"), "calls"),
+                    Query(increase("sms_cost_euros_total"), "SMS"),
+                ],
                 "currencyEUR",
                 8,
                 8,

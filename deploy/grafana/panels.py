@@ -35,6 +35,9 @@ OUTCOMES = {
     "refused": "#F2495C",
     "unconfirmed": "#B877D9",
     "cancelled": "#8E8E8E",
+    # Of an SMS: the phone has it; the gateway took it, and nothing more is known.
+    "delivered": "#73BF69",
+    "sent": "#8AB8FF",
 }
 STATES = {"triggered": "#FF9830", "acknowledged": "#73BF69", "exhausted": "#F2495C"}
 NO_COLOURS: Mapping[str, str] = {}
