@@ -273,10 +273,11 @@ class Ledger:
 
     def flush(self) -> None:
         """Write everything that changed. Raises LostRace if another process changed the same rows first."""
-        fresh = [held for held in self._held.values() if held.fresh]
-        incidents.add(self.connection, [held.stored for held in fresh], self._snapshots)
+        # One that has ended makes room, in the same batch perhaps, for the next of its stream and policy.
         changed = [held.stored for held in self._held.values() if held.changed and not held.fresh]
         incidents.save(self.connection, changed, self._snapshots)
+        fresh = [held for held in self._held.values() if held.fresh]
+        incidents.add(self.connection, [held.stored for held in fresh], self._snapshots)
         for rows, new in ((self._alerts_fresh, True), (self._alerts_changed, False)):
             listed = [(incident, alert, seq) for (incident, _), (alert, seq) in rows.items()]
             incidents.put_alerts(self.connection, listed, fresh=new)

@@ -25,11 +25,11 @@ HTTP_LOG = logging.getLogger(f"{__name__}.http")
 
 
 def _of_our_own(record: logging.LogRecord) -> bool:
-    """Whether it is a fault of ours: for each that is no HTTP aiohttp writes an error of ten lines."""
+    """Whether it is a fault of ours: of each broken request aiohttp writes many lines."""
     error = record.exc_info[1] if record.exc_info else None
-    if not isinstance(error, HttpProcessingError):
+    if not isinstance(error, HttpProcessingError | web.RequestPayloadError):
         return True
-    log.debug("what came is no HTTP", extra=fields(why=type(error).__name__))
+    log.debug("what came is not what it says", extra=fields(why=type(error).__name__))
     return False
 
 

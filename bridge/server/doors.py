@@ -96,12 +96,13 @@ def door_routes() -> list[web.RouteDef]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a door says: a status and one short line."""
+    """What a door says: a status and one short line; `last`: nothing more can be read on this connection."""
 
     status: int
     text: str
     allow: tuple[str, ...] = ()
     challenge: str = "Bearer"
+    last: bool = False
 
     def response(self) -> web.Response:
         headers = {"X-Content-Type-Options": "nosniff"}
@@ -109,7 +110,10 @@ class Answer:
             headers["WWW-Authenticate"] = self.challenge
         if self.allow:
             headers["Allow"] = ", ".join(self.allow)
-        return web.Response(status=self.status, text=self.text + "\n", headers=headers)
+        response = web.Response(status=self.status, text=self.text + "\n", headers=headers)
+        if self.last:
+            response.force_close()
+        return response
 
 
 OK = Answer(200, "OK")
@@ -288,7 +292,7 @@ async def _opened(request: web.Request, source: str, door: Opening) -> Answer:
     except web.HTTPRequestEntityTooLarge:
         return Answer(413, f"the body is larger than {BODY_LIMIT} bytes")
     except (web.RequestPayloadError, PayloadEncodingError, ConnectionError):
-        return Answer(400, "the body was cut off, or is not encoded as its headers say")
+        return Answer(400, "the body was cut off, or is not encoded as its headers say", last=True)
     except StoreUnavailable as error:
         log.error("a message could not be kept", extra=fields(source=source, err=str(error)))
         return Answer(503, "cannot store it now, come again")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from pathlib import Path
 
 import pytest
 
+from bridge.dispatch import Door, Message
 from bridge.simulator import answers, presses
 from tests.stories.night import ALICE, BOB, CONFIG, alert, body, both, night
 
@@ -133,3 +136,19 @@ async def test_every_captured_body_is_taken(tmp_path: Path, name: str) -> None:
         assert await it.metric("callbridge_inbox_failures_total") == 0
         fires = any(one["status"] == "firing" for one in payload(name)["alerts"])  # type: ignore[attr-defined]
         assert len(await it.incidents()) == (1 if fires else 0)
+
+
+@both
+async def test_it_ends_and_begins_again_in_one_breath(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An alert that resolves and fires again before we have looked: one incident is over, the next one rings."""
+    async with night(tmp_path) as one:
+        await one.fires("Disk")
+        ended = body([alert("Disk", status="resolved", ends=one.clock.now().isoformat())])
+        again = body([alert("Disk", starts="2026-11-23T22:00:00Z")])
+        dispatch, now = one.app.dispatch, one.clock.now()
+        with caplog.at_level(logging.ERROR):
+            kept = [Message(Door.ALERTMANAGER, now, json.dumps(sent).encode()) for sent in (ended, again)]
+            await asyncio.gather(*(dispatch.submit(message) for message in kept))
+            await one.settle()
+        assert [incident["state"] for incident in await one.incidents()] == ["triggered", "resolved"]
+        assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
