@@ -65,7 +65,7 @@ def hear(ledger: Ledger, doubt: Doubt, said: Mapping[str, Said], asked_at: datet
     if not held.incident.open:
         return Finding.GONE
     rest = [said.get(print_, Said(Says.FIRES)) for print_, known in held.known.items() if known.firing]
-    if any(one.says in (Says.FIRES, Says.GONE) for one in rest):
+    if not rest or any(one.says in (Says.FIRES, Says.GONE) for one in rest):
         let_go(ledger, held.incident.id)
         _wake(ledger, held, said)
         return Finding.FIRES

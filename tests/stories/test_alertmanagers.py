@@ -11,7 +11,7 @@ from typing import Any
 from bridge.clock import ManualClock
 from bridge.simulator import Simulator, presses, sleeps
 from tests.alertmanagers import FakeAlertmanager, fake_alertmanager
-from tests.stories.night import ALICE, BOB, DUSK, Night, alert, body, running
+from tests.stories.night import ALICE, BOB, DUSK, Night, alert, body, both, running
 
 SILENCE = "silence_on_acknowledge: 4m"
 RECHECKS = "callbridge_alertmanager_rechecks_total"
@@ -24,7 +24,7 @@ def asking(*fakes: FakeAlertmanager, extra: str = "") -> str:
 
 
 @asynccontextmanager
-async def both(folder: Path, extra: str = "", **more: Any) -> AsyncIterator[tuple[Night, FakeAlertmanager]]:
+async def two_ways(folder: Path, extra: str = "", **more: Any) -> AsyncIterator[tuple[Night, FakeAlertmanager]]:
     """The night, with an Alertmanager that can be asked."""
     clock = ManualClock(DUSK)
     async with (
@@ -45,9 +45,10 @@ async def fires(it: Night, fake: FakeAlertmanager, *names: str, **more: Any) -> 
 # --- before a late call
 
 
+@both
 async def test_what_is_gone_meanwhile_does_not_ring(tmp_path: Path) -> None:
     """The first sleeps; until the second call the alert is over in Alertmanager, and nobody is called for it."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         await fires(it, fake, "Down")
         assert len(it.calls(ALICE)) == 1
@@ -65,7 +66,7 @@ async def test_what_is_gone_meanwhile_does_not_ring(tmp_path: Path) -> None:
 
 async def test_what_still_fires_rings_on(tmp_path: Path) -> None:
     """The first call is not late and asks nothing; the second asks, hears that it fires, and rings."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         await fires(it, fake, "Down")
         assert fake.requests("GET /alerts?filter") == []
@@ -79,7 +80,7 @@ async def test_what_still_fires_rings_on(tmp_path: Path) -> None:
 
 async def test_it_rings_where_nobody_answers(tmp_path: Path) -> None:
     """An Alertmanager that is down, slow, forbids or talks nonsense keeps nobody from being called, and is counted."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         it.phones.script(BOB, sleeps())
         await it.fires("Down")
@@ -101,7 +102,7 @@ async def test_it_rings_where_nobody_answers(tmp_path: Path) -> None:
 
 async def test_a_restarted_alertmanager_is_not_believed_that_all_is_well(tmp_path: Path) -> None:
     """It was started after the webhook and knows no alert yet: that nothing is shown says nothing, and it rings."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         it.phones.script(BOB, sleeps())
         await it.fires("Down")
@@ -137,9 +138,10 @@ async def test_any_member_that_shows_it_is_believed(tmp_path: Path) -> None:
         assert (await it.story())["state"] == "exhausted"
 
 
+@both
 async def test_what_is_inhibited_waits_and_rings_when_it_is_not(tmp_path: Path) -> None:
     """The second call finds it inhibited: kept back, said so, and made as soon as it is inhibited no longer."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         await fires(it, fake, "Down")
         print_ = next(iter(fake.alerts))
@@ -159,7 +161,7 @@ async def test_what_is_inhibited_waits_and_rings_when_it_is_not(tmp_path: Path) 
 
 async def test_kept_back_rings_when_alertmanager_dies(tmp_path: Path) -> None:
     """What was kept back for Alertmanager's word is not kept back without it."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         await fires(it, fake, "Down")
         fake.muted[next(iter(fake.alerts))] = "nights"
@@ -196,7 +198,7 @@ async def test_a_resolved_incident_does_not_ring_after_a_restart(tmp_path: Path)
 
 async def test_a_silence_of_a_human_takes_the_incident(tmp_path: Path) -> None:
     """Whoever silences all of it in Alertmanager has it: acknowledged in their name, nobody else is called."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         await fires(it, fake, "Down", "Slow")
         fake.human_silences('alertname="Down"')
@@ -215,9 +217,10 @@ async def test_a_silence_of_a_human_takes_the_incident(tmp_path: Path) -> None:
         assert len(it.calls()) == 1
 
 
+@both
 async def test_what_a_human_silenced_ends_without_a_word(tmp_path: Path) -> None:
     """Of what is silenced Alertmanager tells no end: it is seen that the alert is gone, and the incident is over."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         await fires(it, fake, "Down")
         fake.human_silences('alertname="Down"')
         await it.passes(seconds=11)
@@ -229,7 +232,7 @@ async def test_what_a_human_silenced_ends_without_a_word(tmp_path: Path) -> None
 
 async def test_a_silence_that_ends_while_it_fires_rings_again(tmp_path: Path) -> None:
     """The silence was the acknowledgement: when it has ended and the alert still fires, the chain starts again."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         it.phones.script(ALICE, sleeps())
         await fires(it, fake, "Down")
         fake.human_silences('alertname="Down"', hours=0.1)
@@ -246,7 +249,7 @@ async def test_a_silence_that_ends_while_it_fires_rings_again(tmp_path: Path) ->
 
 async def test_an_acknowledge_silences_and_is_over_with_the_alert(tmp_path: Path) -> None:
     """One silence for each alert, on all of its labels, extended while it fires, ended when the alert is gone."""
-    async with both(tmp_path, SILENCE) as (it, fake):
+    async with two_ways(tmp_path, SILENCE) as (it, fake):
         it.phones.script(ALICE, presses("1"))
         await fires(it, fake, "Down", "Slow", disk='a "quoted" \\ one')
         await it.passes(minutes=1)
@@ -278,7 +281,7 @@ async def test_an_acknowledge_silences_and_is_over_with_the_alert(tmp_path: Path
 
 async def test_the_silence_ends_with_the_acknowledgement(tmp_path: Path) -> None:
     """Handed on to somebody else, it is no longer acknowledged: the silence ends, and the phone rings all the same."""
-    async with both(tmp_path, SILENCE) as (it, fake):
+    async with two_ways(tmp_path, SILENCE) as (it, fake):
         it.phones.script(ALICE, presses("1"))
         it.phones.script(BOB, sleeps())
         await fires(it, fake, "Down")
@@ -292,7 +295,7 @@ async def test_the_silence_ends_with_the_acknowledgement(tmp_path: Path) -> None
 
 async def test_a_silence_whose_answer_was_lost_is_found(tmp_path: Path) -> None:
     """The request that set it broke off: it is looked for, taken for ours, and no second one is set."""
-    async with both(tmp_path, SILENCE) as (it, fake):
+    async with two_ways(tmp_path, SILENCE) as (it, fake):
         it.phones.script(ALICE, presses("1"))
         fake.loses = 1
         await fires(it, fake, "Down")
@@ -303,6 +306,7 @@ async def test_a_silence_whose_answer_was_lost_is_found(tmp_path: Path) -> None:
         assert fake.lasting() == []
 
 
+@both
 async def test_silences_survive_a_restart_and_an_absence(tmp_path: Path) -> None:
     """After a restart its silences are still known; what could not be set or ended meanwhile is done then."""
     clock = ManualClock(DUSK)
@@ -330,7 +334,7 @@ async def test_silences_survive_a_restart_and_an_absence(tmp_path: Path) -> None
 
 async def test_a_silence_ended_by_a_human_is_not_set_again(tmp_path: Path) -> None:
     """Who ends our silence wants to hear of it from Alertmanager; it stays acknowledged here."""
-    async with both(tmp_path, SILENCE) as (it, fake):
+    async with two_ways(tmp_path, SILENCE) as (it, fake):
         it.phones.script(ALICE, presses("1"))
         await fires(it, fake, "Down")
         await it.passes(minutes=1)
@@ -346,7 +350,7 @@ async def test_a_silence_ended_by_a_human_is_not_set_again(tmp_path: Path) -> No
 
 async def test_an_alert_that_was_lost_is_found_within_a_minute(tmp_path: Path) -> None:
     """A receiver that has sent before; an alert whose webhook never came is found and called for, and said to be."""
-    async with both(tmp_path) as (it, fake):
+    async with two_ways(tmp_path) as (it, fake):
         await fires(it, fake, "Known", severity="info")
         await it.act("resolve")
         before = len(it.calls())
@@ -368,9 +372,10 @@ async def test_an_alert_that_was_lost_is_found_within_a_minute(tmp_path: Path) -
         assert len(await it.incidents()) == 2
 
 
+@both
 async def test_a_late_webhook_joins_what_was_found(tmp_path: Path) -> None:
     """The webhook comes after all: same incident, no second page; and its resolution ends it."""
-    async with both(tmp_path, "receivers: 'pag.*'") as (it, fake):
+    async with two_ways(tmp_path, "receivers: 'pag.*'") as (it, fake):
         it.phones.script(ALICE, presses("1"))
         fake.fires("Lost")
         await it.passes(minutes=1)
@@ -387,7 +392,7 @@ async def test_a_late_webhook_joins_what_was_found(tmp_path: Path) -> None:
 
 async def test_what_was_cut_off_is_found_and_joins(tmp_path: Path) -> None:
     """A notification that lists one of two alerts: the other is found, and belongs to the same incident."""
-    async with both(tmp_path, group_by=("severity",)) as (it, fake):
+    async with two_ways(tmp_path, group_by=("severity",)) as (it, fake):
         fake.fires("Down")
         fake.fires("Slow")
         told = body([alert("Down")]) | {"truncatedAlerts": 1, "groupLabels": {"severity": "critical"}}
@@ -400,7 +405,7 @@ async def test_what_was_cut_off_is_found_and_joins(tmp_path: Path) -> None:
 
 async def test_alertmanagers_own_times_are_kept(tmp_path: Path) -> None:
     """What it holds back by a long group_wait or a muted route is not lost, and not called for before its time."""
-    async with both(tmp_path, config=WAYS) as (it, fake):
+    async with two_ways(tmp_path, config=WAYS) as (it, fake):
         fake.fires("Patient", wait="long")
         fake.fires("Night", wait="muted")
         fake.fires("Gone", group="x")
@@ -427,7 +432,7 @@ async def test_a_group_told_lately_is_told_at_its_next_turn(tmp_path: Path) -> N
     """An alert that joins a group waits for its group_interval in Alertmanager too: it is not called for before."""
     config = WAYS.replace("receiver: chat\n", "receiver: pager\n  group_interval: 3m\n", 1)
     config = config[: config.index("  routes")] + config[config.index("receivers") :]
-    async with both(tmp_path, config=config, group_by=()) as (it, fake):
+    async with two_ways(tmp_path, config=config, group_by=()) as (it, fake):
         await fires(it, fake, "Down")
         fake.fires("Slow")
         await it.passes(minutes=3)
@@ -457,7 +462,7 @@ async def test_what_is_found_is_no_sign_of_life(tmp_path: Path) -> None:
 async def test_an_older_api_without_groups(tmp_path: Path) -> None:
     """Where the groups cannot be asked for, and no config is told, what is lost is found all the same."""
     gone = frozenset({"alerts/groups", "status"})
-    async with both(tmp_path, "receivers: pager", without=gone) as (it, fake):
+    async with two_ways(tmp_path, "receivers: pager", without=gone) as (it, fake):
         fake.fires("Lost")
         await it.passes(minutes=1)
         assert len(it.calls()) == 1

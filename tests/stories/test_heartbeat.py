@@ -16,7 +16,7 @@ from bridge.clock import ManualClock
 from bridge.dispatch import Door, Message
 from bridge.errors import StoreUnavailable
 from bridge.simulator import Simulator, silent
-from tests.stories.night import ALICE, BOB, DUSK, Night, running
+from tests.stories.night import ALICE, BOB, DUSK, Night, both, running
 
 PRIVATE = "/ping/7f3a-private-4711"
 
@@ -126,6 +126,7 @@ async def test_what_is_stuck_withholds_it(tmp_path: Path, caplog: pytest.LogCapt
         await withheld(it, listener, caplog, "is not understood yet")
 
 
+@both
 async def test_a_call_without_reports_withholds_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Nobody reports of a call, and the journal does not know how it ended: reports are lost, for an hour at least."""
     async with beating(tmp_path) as (it, listener):

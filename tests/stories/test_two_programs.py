@@ -15,6 +15,7 @@ import pytest
 from bridge.clock import ManualClock
 from bridge.dispatch.claims import LEASE
 from bridge.simulator import Simulator, answers, presses, sleeps
+from tests.alertmanagers import fake_alertmanager
 from tests.postgres import Server
 from tests.stories.night import ALICE, BOB, CONFIG, DUSK, SQLITE, Night, alert, body, running
 
@@ -186,3 +187,25 @@ async def test_an_override_made_at_one_counts_at_the_other(two: Start) -> None:
         await b.settle()
         for one in (a, b):
             assert (await one.get("/api/v1/oncall"))["oncall"][0]["people"] == ["bob"]
+
+
+async def test_both_ask_alertmanager_and_one_acts(two: Start) -> None:
+    """What was lost is found by both and rings once; an acknowledge is one silence, whoever sets and ends it."""
+    clock = ManualClock(DUSK)
+    async with fake_alertmanager(clock) as fake:
+        section = f"alertmanagers: [{{url: {fake.url!r}, receivers: pager, silence_on_acknowledge: 4m}}]\n"
+        async with two(section) as (a, b):
+            fake.clock = a.clock
+            a.phones.script(ALICE, presses("1"))
+            fake.fires("Lost")
+            await a.passes(minutes=1)
+            assert len(a.calls()) == 1
+            assert [len(await one.incidents()) for one in (a, b)] == [1, 1]
+            await a.passes(minutes=4)
+            assert (fake.made, len(fake.lasting())) == (1, 1)
+            fake.resolves("Lost")
+            await a.passes(minutes=1)
+            [one] = await a.incidents()
+            assert one["state"] == "resolved"
+            assert fake.lasting() == []
+            assert len(a.calls()) == 1
