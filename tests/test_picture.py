@@ -138,8 +138,8 @@ def test_alerts_wait_as_long_as_their_rule() -> None:
 
 async def test_a_picture_is_taken(tmp_path: Path) -> None:
     """Chromium makes a PNG of the page; the one that the README shows is small enough for it."""
-    require("chromium", "chromium")
-    await photograph(page(BOARD, {}, (0, 600), UTC), tmp_path / "picture.png")
+    chromium = require("chromium", "chromium")
+    await photograph(page(BOARD, {}, (0, 600), UTC), tmp_path / "picture.png", chromium)
 
     assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert PICTURE.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -129,10 +129,10 @@ async def answers(prom: Prometheus, board: Mapping[str, Any], span: Span) -> dic
     return {panel: tuple(queries) for panel, queries in found.items()}
 
 
-async def photograph(html: str, path: Path) -> None:
-    """The page as a picture."""
+async def photograph(html: str, path: Path, chromium: str = "/usr/bin/chromium") -> None:
+    """The page as a picture, taken by that Chromium."""
     async with async_playwright() as player:
-        browser = await player.chromium.launch(executable_path="/usr/bin/chromium")
+        browser = await player.chromium.launch(executable_path=chromium)
         view = await browser.new_page(viewport={"width": PIXELS, "height": 800})
         await view.set_content(html)
         await view.locator("main").screenshot(path=path)
