@@ -17,6 +17,7 @@ import pytest
 
 from bridge.call import By
 from bridge.dispatch import Command, Door, Message
+from bridge.errors import StoreUnavailable
 from bridge.simulator import answers, presses, sleeps
 from bridge.store import journal
 from bridge.web.site import HEADERS, POLICY
@@ -258,6 +259,9 @@ async def test_below_a_prefix(tmp_path: Path) -> None:
                 assert [one for one in inside if not one.startswith(f"{base}/")] == []
             to = await pressed(it, f"/incidents/{await newest(it)}/acknowledge", back="home")
             assert to == f"{base}/"
+            origin = {"Origin": "https://example.test"}
+            status, _, _ = await sent(it, f"/incidents/{await newest(it)}/resolve", origin, token=await token(it))
+            assert status == (303 if external else 403)
 
 
 async def test_the_prefix_alone(tmp_path: Path) -> None:
@@ -603,6 +607,42 @@ async def test_it_says_that_something_changed(it: Night) -> None:
         entry = journal.Entry(it.clock.now(), "placed", who="bob")
         await it.app.database.write(lambda connection: journal.write(connection, [entry]))
         it.clock.advance(timedelta(seconds=3))
+        assert await heard(stream) == b"event: changed"
+
+
+async def test_a_fault_of_the_page_ends_nothing(it: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is broken says so; a stream that cannot look goes on; calls are placed all the same."""
+    joined(it)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("bridge.web.live.mark", broken)
+    monkeypatch.setattr("bridge.web.incidents.overview", broken)
+    assert "itself is at fault" in await seen(it, "/", status=500)
+    async with it.session.get(it.url + "/live") as stream:
+        await stream.content.readline()
+        await it.fires("DiskFull")
+        assert await heard(stream) == b"event: changed"
+    await it.passes(seconds=1)
+    assert len(it.calls(ALICE)) == 1
+
+
+async def test_a_stream_while_the_database_is_away(it: Night) -> None:
+    """It goes on, and says what happened once it is there again."""
+    joined(it)
+
+    async def away(_query: object) -> None:
+        raise StoreUnavailable("away")
+
+    async with it.session.get(it.url + "/live") as stream:
+        await stream.content.readline()
+        read = it.app.database.read
+        it.app.database.read = away  # type: ignore[method-assign,assignment]  # the disk of a test is always there
+        it.clock.advance(timedelta(seconds=3))
+        await asyncio.sleep(0.1)
+        it.app.database.read = read  # type: ignore[method-assign]  # see above
+        await it.fires("DiskFull")
         assert await heard(stream) == b"event: changed"
 
 

@@ -86,7 +86,10 @@ class Live:
             return await self._database.read(mark)
         except StoreUnavailable as error:
             log.warning("cannot see whether anything changed", extra=fields(err=str(error)))
-            return ()
+        except Exception:
+            # Of all there is the page can be missed best: a fault in it must not end those who call people.
+            log.exception("cannot see whether anything changed")
+        return ()
 
 
 def live_routes() -> list[web.RouteDef]:

@@ -225,6 +225,11 @@ def shown(view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
             return await _wrong(visit, 503, "The database cannot do this now. Try again in a moment.")
         except web.HTTPRequestEntityTooLarge:
             return await _wrong(visit, 413, "That is more than a form of this page can hold.")
+        except web.HTTPException:
+            raise
+        except Exception:
+            log.exception("a page is broken", extra=fields(path=request.path))
+            return web.Response(status=500, text="callbridge itself is at fault, its log says why\n", headers=HEADERS)
 
     return door
 

@@ -43,6 +43,7 @@ class World:
     """Program, telephone company, and a browser whose windows remember what they asked for and complained of."""
 
     url: str
+    app: App
     phones: Simulator
     session: aiohttp.ClientSession
     browser: Browser
@@ -104,7 +105,7 @@ async def world(folder: Path, browser: Browser, users: bool = True) -> AsyncIter
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
         login = {"Authorization": basic("alice", PASSWORD)} if users else {}
         async with aiohttp.ClientSession(headers=login) as session:
-            one = World(app.addresses[0], phones, session, browser)
+            one = World(app.addresses[0], app, phones, session, browser)
             try:
                 yield one
             finally:
@@ -232,6 +233,20 @@ async def test_without_a_script_and_by_keyboard(tmp_path: Path, browser: Browser
             await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
             await page.keyboard.press("Enter")
             await expect(page.get_by_role("main")).to_be_focused()
+
+
+async def test_a_page_that_was_cut_off(tmp_path: Path, browser: Browser) -> None:
+    """It says that it is not live; once it is again, it shows what happened meanwhile."""
+    async with world(tmp_path, browser) as it, it.window() as page:
+        await expect(page.get_by_role("heading", name="All is quiet")).to_be_visible()
+        # What a restart does to those who listen.
+        it.app.live.stopping.set()
+        await expect(page.get_by_text("Not live")).to_be_visible()
+        await it.fires("DiskFull")
+        it.app.live.stopping.clear()
+        await expect(page.get_by_role("article", name="DiskFull is wrong")).to_be_visible()
+        await expect(page.get_by_text("Not live")).to_be_hidden()
+        it.complaints.clear()
 
 
 async def test_an_address_with_the_login_in_it(tmp_path: Path, browser: Browser) -> None:
