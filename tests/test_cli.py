@@ -459,14 +459,17 @@ def test_render_refuses(run: Run, tmp_path: Path, arguments: Sequence[str], said
 
 
 def test_render_to_a_sound_file(tmp_path: Path) -> None:
-    """--wav gives the text, and only by stdin, to espeak-ng with the language and the file; its failure is told."""
+    """--wav gives the text, and only by stdin, to espeak-ng with the language; its failure is told."""
     program = tmp_path / "espeak-ng"
-    program.write_text(f'#!/bin/sh\nprintf "%s " "$@" > {tmp_path}/asked\n/bin/cat > {tmp_path}/heard\n')
+    program.write_text(
+        f'#!/bin/sh\nprintf "%s " "$@" > {tmp_path}/asked\n/bin/cat > {tmp_path}/heard\necho RIFF > "$5"\n'
+    )
     program.chmod(0o755)
     file = payload(tmp_path, alert("DiskFull"))
     ended = callbridge("render", file, f"--wav={tmp_path / 'said.wav'}", "--language=de-DE", PATH=str(tmp_path))
     assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / "asked").read_text() == f"-v de-de -w {tmp_path / 'said.wav'} "
+    assert (tmp_path / "asked").read_text().startswith("-v de-de --stdin -w ")
+    assert (tmp_path / "said.wav").read_text() == "RIFF\n"
     assert (tmp_path / "heard").read_text().strip() == ended.stdout.strip()
     program.write_text("#!/bin/sh\necho no sound card >&2\nexit 1\n")
     ended = callbridge("render", file, "--speak", PATH=str(tmp_path))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bridge import config
 from bridge.cli.against import compare
+from bridge.cli.hearing import hearing_doubts
 from bridge.cli.lengths import length_doubts
 from bridge.cli.rosters import roster_faults, roster_notes
 from bridge.cli.words import Commands, add_command, now_or
@@ -63,7 +64,7 @@ def _further(path: Path) -> tuple[list[Fault], list[Fault]]:
     speaker = Speaker(loaded.templates)
     found = list(template_faults(loaded, speaker))
     if not found:
-        found += [*_hang_up_doubts(path, loaded, speaker), *length_doubts(path, loaded)]
+        found += [*_hang_up_doubts(path, loaded, speaker), *length_doubts(path, loaded), *hearing_doubts(path, loaded)]
     return found + roster_faults(path, loaded, now_or(None)), roster_notes(path, loaded)
 
 

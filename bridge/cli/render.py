@@ -8,8 +8,6 @@ out.
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +21,7 @@ from bridge.dispatch.world import answerable
 from bridge.errors import CallbridgeError
 from bridge.rehearsal import subjects_of, worst_of
 from bridge.sms import TEMPLATE, parts
-from bridge.speech import Kind, Limits, Speaker, Speech
+from bridge.speech import Limits, Speaker, Speech, play, wav_of
 
 
 def add_to(commands: Commands) -> None:
@@ -52,9 +50,18 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"hang up after {begins:.0f} to {ends:.0f} s to take it", file=sys.stderr)
     if speech.problem:
         print(f"callbridge: error: {speech.problem}", file=sys.stderr)
-    if arguments.speak or arguments.wav:
-        _aloud(speech, arguments.wav)
+    if arguments.wav:
+        _write(arguments.wav, wav_of(speech))
+    if arguments.speak:
+        play(speech)
     return 1 if speech.fallback else 0
+
+
+def _write(path: Path, sound: bytes) -> None:
+    try:
+        path.write_bytes(sound)
+    except OSError as error:
+        raise CallbridgeError(f"--wav={path}: {error.strerror or error}") from None
 
 
 def _length(speech: Speech) -> str:
@@ -97,16 +104,3 @@ def _speech(arguments: argparse.Namespace, loaded: Config | None, group: Group, 
         hang_up=loaded.acknowledgement.hang_up if loaded and not sms else False,
         reply=answerable(loaded) if loaded else True,
     )
-
-
-def _aloud(speech: Speech, wav: Path | None) -> None:
-    program = shutil.which("espeak-ng")
-    if program is None:
-        raise CallbridgeError("espeak-ng is not installed (on Debian: apt-get install espeak-ng)")
-    command = [program, "-v", speech.language.lower(), *(["-m"] if speech.kind is not Kind.TEXT else [])]
-    command += ["-w", str(wav)] if wav else []
-    done = subprocess.run(  # noqa: S603 - no shell, and what is said goes in by stdin
-        command, input=speech.text, text=True, capture_output=True, check=False
-    )
-    if done.returncode:
-        raise CallbridgeError(f"espeak-ng: {done.stderr.strip() or done.returncode}")

@@ -5,8 +5,9 @@ they see and which filters they have is in docs/templates.md. Nothing here raise
 gives the plain sentence, and the reason in `Speech.problem`. `wav_of` lets espeak-ng say it, where that is installed.
 """
 
-from bridge.speech.aloud import can_speak, wav_of, wav_of_text, words_heard
+from bridge.speech.aloud import can_speak, play, wav_of, wav_of_text, words_heard
 from bridge.speech.library import shipped_templates
+from bridge.speech.lint import lint
 from bridge.speech.say import say
 from bridge.speech.speaker import Speaker
 from bridge.speech.trial import trial_words
@@ -19,6 +20,8 @@ __all__ = [
     "Speech",
     "Subject",
     "can_speak",
+    "lint",
+    "play",
     "say",
     "shipped_templates",
     "trial_words",

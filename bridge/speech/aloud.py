@@ -16,6 +16,8 @@ from bridge.speech.values import Kind, Speech
 PROGRAM = "espeak-ng"
 # Seconds. It makes a minute of speech in a fraction of one.
 LONGEST = 20
+# Aloud it takes as long as it is.
+LONGEST_ALOUD = 600
 _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 
 
@@ -31,21 +33,36 @@ def wav_of(speech: Speech) -> bytes:
     return wav_of_text(words_heard(speech.text, speech.kind), speech.language)
 
 
+def play(speech: Speech) -> None:
+    """Say it aloud on this machine; returns when it is said. Raises CallbridgeError."""
+    markup = speech.kind is Kind.SSML
+    text = speech.text if markup else words_heard(speech.text, speech.kind)
+    _first_voice(text, speech.language, markup=markup, more=(), longest=LONGEST_ALOUD)
+
+
 def wav_of_text(text: str, language: str, *, markup: bool = False) -> bytes:
     """Plain text (or SSML) as a WAV file, in the voice of `language` or, where there is none, of its base, or English.
 
     Raises CallbridgeError.
     """
+    with tempfile.TemporaryDirectory(prefix="callbridge-speech-") as folder:
+        file = Path(folder) / "speech.wav"
+        _first_voice(text, language, markup=markup, more=("-w", str(file)), longest=LONGEST)
+        if not file.exists():
+            raise CallbridgeError(f"{PROGRAM}: it wrote no sound")
+        return file.read_bytes()
+
+
+def _first_voice(text: str, language: str, *, markup: bool, more: tuple[str, ...], longest: float) -> None:
+    """Let the first voice say it that there is. Raises CallbridgeError."""
     program = shutil.which(PROGRAM)
     if program is None:
         raise CallbridgeError(f"{PROGRAM} is not installed (on Debian: apt-get install {PROGRAM})")
     why = ""
-    with tempfile.TemporaryDirectory(prefix="callbridge-speech-") as folder:
-        file = Path(folder) / "speech.wav"
-        for voice in _voices(language):
-            why = _spoken([program, *(["-m"] if markup else []), "-v", voice], text, file)
-            if not why:
-                return file.read_bytes()
+    for voice in _voices(language):
+        why = _spoken([program, *(["-m"] if markup else []), "-v", voice, "--stdin", *more], text, longest)
+        if not why:
+            return
     raise CallbridgeError(f"{PROGRAM}: {why}")
 
 
@@ -62,15 +79,12 @@ def _voices(language: str) -> list[str]:
     return list(dict.fromkeys([*tags, "en"]))
 
 
-def _spoken(program: list[str], text: str, file: Path) -> str:
+def _spoken(command: list[str], text: str, longest: float) -> str:
     """Why it could not be said, or nothing."""
-    command = [*program, "--stdin", "-w", str(file)]
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and what is said goes in by stdin
-            command, input=text.encode("utf-8", "replace"), capture_output=True, check=False, timeout=LONGEST
+            command, input=text.encode("utf-8", "replace"), capture_output=True, check=False, timeout=longest
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return type(error).__name__
-    if done.returncode or not file.exists():
-        return done.stderr.decode(errors="replace").strip() or str(done.returncode)
-    return ""
+    return (done.stderr.decode(errors="replace").strip() or str(done.returncode)) if done.returncode else ""

@@ -50,6 +50,17 @@ class Rendering:
             raise SecurityError(f"the template writes more than {MOST_CHARACTERS} characters")
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one expression of a template wrote, and where that stands."""
+
+    text: str
+    file: str
+    line: int
+
+
+# Where somebody wants to know what was written where: a macro's words first, then those of the line that calls it.
+WRITTEN: ContextVar[list[Written] | None] = ContextVar("written", default=None)
 RENDERING: ContextVar[Rendering] = ContextVar("rendering")
 
 

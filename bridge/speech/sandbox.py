@@ -9,9 +9,10 @@ texts that are put together are measured as they grow; only filters and methods 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from jinja2 import BaseLoader, BytecodeCache, StrictUndefined, TemplateSyntaxError, nodes, pass_context
@@ -23,7 +24,7 @@ from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
 from bridge.speech import tell
-from bridge.speech.budget import LONGEST_TEXT, RENDERING, short
+from bridge.speech.budget import LONGEST_TEXT, RENDERING, WRITTEN, Written, short
 from bridge.speech.clean import legal
 from bridge.speech.cut import cut
 from bridge.speech.estimate import seconds_of_text
@@ -191,7 +192,16 @@ def _finalise(_: Context, value: Any) -> str:
     """Whatever a template writes: measured, legal, and text."""
     text = text_of(value)
     RENDERING.get().write(text)
+    written = WRITTEN.get()
+    if written is not None:
+        written.append(_here(text, sys._getframe(1)))
     return Markup(legal(text)) if isinstance(text, Markup) else legal(text)  # noqa: S704 - it was markup before
+
+
+def _here(text: str, frame: FrameType) -> Written:
+    """Where the compiled template stands that writes `text`, as a line of its source."""
+    template = frame.f_globals["__jinja_template__"]
+    return Written(text, str(template.filename), template.get_corresponding_lineno(frame.f_lineno))
 
 
 def _loop(turns: Iterable[Any]) -> Iterator[Any]:
