@@ -41,8 +41,8 @@ class Doubts(Protocol):
         """The incidents to ask about before `person` is called (by a call that is there already)."""
         ...
 
-    async def ask(self, ids: Sequence[str]) -> None:
-        """Ask about these incidents; they may be over afterwards, and are not late any more."""
+    async def ask(self, person: str, ids: Sequence[str]) -> None:
+        """Ask about these incidents before `person` is called; they may be over afterwards, and are not late then."""
         ...
 
 
@@ -120,11 +120,11 @@ class Worker:
         again = [call.id for call in queued if call.due_at is None or call.due_at <= now]
         owners = {call.id: call.person for call in queued}
         for name in [*again, *fresh]:
-            if await self._doubted(tasks, name, owners):
-                continue
             choice = self.accounts.in_order(live)
             if choice is None or choice[1] <= 0:
                 break
+            if await self._doubted(tasks, name, owners):
+                continue
             begun = await self._begin(name, choice[0], again=name in again)
             if isinstance(begun, HeldBack):
                 held.append(begun.until)
@@ -139,9 +139,10 @@ class Worker:
         """Whether a call must wait until it is known that what it tells still fires; the answer wakes us."""
         if self.doubts is None:
             return False
-        late = await self.doubts.late(owners.get(name, name), name if name in owners else None)
+        person = owners.get(name, name)
+        late = await self.doubts.late(person, name if name in owners else None)
         if late:
-            self._start(tasks, name, self.doubts.ask(late))
+            self._start(tasks, name, self.doubts.ask(person, late))
         return bool(late)
 
     async def _begin(self, name: str, account: Account, *, again: bool) -> Begun | HeldBack | None:

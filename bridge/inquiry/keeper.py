@@ -36,8 +36,12 @@ LOOK_EVERY = timedelta(seconds=10)
 # A storm of acknowledgements is silenced in a few looks, not in one for each.
 TEND_PAUSE = timedelta(seconds=1)
 WAYS_EVERY = timedelta(minutes=5)
-# A call is late when what it tells was queued, or last heard of, so long ago.
+# A call is late when what it tells was queued, or last heard of, so long ago; so is every one but the first.
 LATE = timedelta(seconds=15)
+# Between the answer and the call: who is held back for longer is asked about again.
+ANSWER_HOLDS = timedelta(seconds=5)
+# To compare so many alerts takes a moment, and the database's: of more than that a look is made less often.
+ALERTS_A_LOOK = 5000
 # An alert that is not shown any more for so long has resolved, whatever became of the notification that should say so:
 # it comes within a group_interval (5m).
 GONE_AFTER = timedelta(minutes=6)
@@ -62,10 +66,12 @@ class Inquiry:
         self._silences = Silences(database=database, clock=clock)
         self._discovery = Discovery(dispatch=dispatch, database=database, metrics=metrics, clock=clock)
         self._changed = asyncio.Event()
+        self._weight = 1
         self._pattern = ""
         self._seen: set[str] = set()
         self._seen_to = ""
         self._ways_at: datetime | None = None
+        self._started_at = clock.now()
         self._asked: dict[str, datetime] = {}
         self._absent: dict[tuple[str, str], datetime] = {}
 
@@ -91,9 +97,12 @@ class Inquiry:
                 continue
             if self._clock.now() >= look_at:
                 await self._safely(self.look)
-                look_at = self._clock.now() + LOOK_EVERY
+                look_at = self._clock.now() + LOOK_EVERY * self._weight
             elif self._silences.length:
                 await self._safely(self._silences.tend)
+                await self._clock.wait(self._clock.now() + TEND_PAUSE, stop)
+            # Never further away than that: our clock may have been set back.
+            look_at = min(look_at, self._clock.now() + LOOK_EVERY * self._weight)
             await self._clock.wait(look_at, self._changed, self._dispatch.decided, stop)
 
     async def _safely(self, look: Callable[[], object]) -> None:
@@ -109,32 +118,35 @@ class Inquiry:
 
     async def late(self, person: str, call: str | None) -> list[str]:
         """What is late of that which `person` is to be told (by `call` too): incidents. Raises StoreUnavailable."""
-        if not self._cluster.members:
+        now = self._clock.now()
+        self._asked = {who: at for who, at in self._asked.items() if now - ANSWER_HOLDS < at <= now}
+        if not self._cluster.members or person in self._asked:
             return []
-        before = self._clock.now() - LATE
-        self._asked = {id_: at for id_, at in self._asked.items() if at > before}
-        found = await self._database.read(lambda connection: late(connection, person, before, call))
-        return [id_ for id_ in found if id_ not in self._asked]
+        before, started_at = now - LATE, self._started_at
+        return await self._database.read(
+            lambda connection: late(connection, person, before=before, started_at=started_at, call=call)
+        )
 
-    async def ask(self, ids: Sequence[str]) -> None:
-        """Ask about these incidents; whoever is not answered for rings. Raises StoreUnavailable."""
+    async def ask(self, person: str, ids: Sequence[str]) -> None:
+        """Ask about these incidents before `person` is called; what is not answered rings. Raises StoreUnavailable."""
         try:
             await self._recheck.ask(ids)
         finally:
-            # Whatever came of it: who was asked about is not asked about again at once, and rings if it still waits.
-            self._asked |= dict.fromkeys(ids, self._clock.now())
+            # Whatever came of it: nothing is asked again before they are called.
+            self._asked[person] = self._clock.now()
 
     async def ask_first(self, person: str, carrier: str | None = None) -> None:
         """Ask about what is late of that which `person` is to be told (by `carrier` too). Raises StoreUnavailable."""
         found = await self.late(person, carrier)
         if found:
-            await self.ask(found)
+            await self.ask(person, found)
 
     # --- from time to time
 
     async def look(self) -> None:
         """One look at what fires, here and there. Raises StoreUnavailable."""
         known = await self._database.read(firing)
+        self._weight = 1 + len(known) // ALERTS_A_LOOK
         await self._learn_ways()
         await self._learn_receivers()
         if self._pattern or self._seen:

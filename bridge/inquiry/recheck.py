@@ -26,6 +26,8 @@ OURS = "callbridge"
 # evaluated less often than this are rare.
 SETTLED = timedelta(minutes=5)
 LONGEST_WORD = 120
+# So many incidents are decided upon in one transaction.
+TOGETHER = 50
 
 
 def is_ours(silence: Silence) -> bool:
@@ -57,20 +59,23 @@ class Recheck:
             return
         believed = await self._believed(heard, questions)
         authors = await self._authors(heard, questions)
+        answers: list[tuple[Doubt, Mapping[str, Said]]] = []
         for doubt in questions:
             known_by = max(doubt.news_at, asked_at - SETTLED)
             gone = any(at <= known_by for at in believed.values())
             said = {one.fingerprint: _said(heard.alerts.get(one.fingerprint), gone, authors) for one in doubt.alerts}
-            await self._act(doubt, said, asked_at)
+            answers.append((doubt, said))
+        for start in range(0, len(answers), TOGETHER):
+            await self._act(answers[start : start + TOGETHER], asked_at)
 
-    async def _act(self, doubt: Doubt, said: Mapping[str, Said], asked_at: datetime) -> None:
-        def change(ledger: Ledger) -> Finding:
-            return hear(ledger, doubt, said, asked_at)
+    async def _act(self, answers: Sequence[tuple[Doubt, Mapping[str, Said]]], asked_at: datetime) -> None:
+        def change(ledger: Ledger) -> list[Finding]:
+            return [hear(ledger, doubt, said, asked_at) for doubt, said in answers]
 
-        finding = await self._dispatch.transact(change)
-        self._metrics.alertmanager_rechecks_total.labels(finding.value).inc()
-        if finding is not Finding.FIRES:
-            log.info("Alertmanager was asked", extra=fields(incident=doubt.incident, finding=finding.value))
+        for (doubt, _), finding in zip(answers, await self._dispatch.transact(change), strict=True):
+            self._metrics.alertmanager_rechecks_total.labels(finding.value).inc()
+            if finding is not Finding.FIRES:
+                log.info("Alertmanager was asked", extra=fields(incident=doubt.incident, finding=finding.value))
 
     async def _unanswered(self, ids: Sequence[str]) -> None:
         """Nobody answers: what was kept back rings too."""

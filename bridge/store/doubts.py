@@ -20,6 +20,8 @@ from bridge.store.watchdogs import STREAMS
 
 # So many of a receiver's newest incidents are looked through for a group.
 LOOKED_THROUGH = 1000
+# Of more than that nobody hears in one call; the rest rings without having been asked about.
+MOST_LATE = 500
 _LABELS = msgspec.json.Decoder(dict[str, str])
 
 
@@ -100,15 +102,23 @@ def receivers(connection: Connection, after: str = "") -> tuple[set[str], str]:
     return found, connection.execute(select(func.max(incidents.c.id))).scalar() or after
 
 
-def late(connection: Connection, person: str, before: datetime, call: str | None = None) -> list[str]:
-    """The incidents that `person` is to be told of (by `call` too), queued or last heard of at `before` or earlier."""
+def late(
+    connection: Connection, person: str, *, before: datetime, started_at: datetime, call: str | None = None
+) -> list[str]:
+    """The incidents that `person` is to be told of, and of which more than the moment has passed; MOST_LATE at most.
+
+    All but a first page by this very process (since `started_at`) of what was heard of after `before`: what is tried
+    again (that of `call` too), a later step, and what was held back.
+    """
     # Both channels by name, for the index begins with it.
-    waits: ColumnElement[bool] = (pages.c.person == person) & QUEUED & pages.c.channel.in_(list(Channel))
+    waits = (pages.c.person == person) & QUEUED & pages.c.channel.in_(list(Channel))
+    again = or_(pages.c.attempt > 1, pages.c.step > 0, pages.c.round > 1, pages.c.held)
+    old = or_(again, pages.c.queued_at <= before, pages.c.queued_at < started_at, incidents.c.news_at <= before)
+    wanted: ColumnElement[bool] = waits & old
     if call is not None:
-        waits = or_(waits, (pages.c.call == call) & (pages.c.state == literal_column("'calling'")))
-    query = select(incidents.c.id).join(pages, pages.c.incident == incidents.c.id).where(waits, _asked())
-    query = query.where(or_(pages.c.queued_at <= before, incidents.c.news_at <= before)).distinct()
-    return list(connection.execute(query.order_by(incidents.c.id)).scalars())
+        wanted = or_(wanted, (pages.c.call == call) & (pages.c.state == literal_column("'calling'")))
+    query = select(incidents.c.id).join(pages, pages.c.incident == incidents.c.id).where(wanted, _asked())
+    return list(connection.execute(query.distinct().order_by(incidents.c.id).limit(MOST_LATE)).scalars())
 
 
 def doubts(connection: Connection, ids: Iterable[str]) -> list[Doubt]:
