@@ -171,6 +171,8 @@ async def overrides(request: web.Request, doors: Doors) -> object:
     """A list of those that stand and are not over, newest first; `all=true`: of all that were ever made."""
     page, query = paging(request), request.query
     limit, cursor, schedule = page["limit"], page["cursor"], query.get("schedule")
+    if query.get("all", "false") not in ("true", "false"):
+        raise BadRequest("all: write true or false")
     since = None if query.get("all") == "true" else doors.clock.now()
     listed, following = await doors.database.read(
         lambda connection: overrides_listed(

@@ -10,6 +10,7 @@ from bridge import __version__
 from bridge.call import CallState, Outcome
 from bridge.escalation import Channel, Reach, State
 from bridge.sms import SmsOutcome, SmsState
+from bridge.store.ids import ALPHABET
 
 Schema = dict[str, Any]
 
@@ -210,7 +211,7 @@ def _query(name: str, schema: Schema, description: str) -> Schema:
 
 PAGING = (
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "how many at most"),
-    _query("cursor", TEXT, "`next` of the page before"),
+    _query("cursor", {"type": "string", "pattern": f"^[{ALPHABET}]{{22}}$"}, "`next` of the page before"),
     _query("since", TIME, "opened or made then or later"),
 )
 ID: Schema = {"name": "id", "in": "path", "required": True, "schema": TEXT}

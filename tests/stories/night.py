@@ -132,7 +132,7 @@ class Night:
                 raise TimeoutError(f"still busy: {self._busy()}")
 
     def _busy(self) -> set[asyncio.Task[Any]]:
-        rest = asyncio.all_tasks() - self.baseline - self.clock.parked()
+        rest = asyncio.all_tasks() - self.baseline - self.clock.parked() - {asyncio.current_task()}
         return {task for task in rest if not _idle(task)}
 
     async def dies(self) -> None:
