@@ -103,7 +103,7 @@ def test_a_probe(error: GatewayError | None, *, well: bool) -> None:
 
 
 def test_a_balance_that_never_answers_does_not_silence_the_phone() -> None:
-    """After a quarter of an hour one call is let through: it may be the probe that is broken, and not the calls."""
+    """After five minutes one call is let through: it may be the probe that is broken, and not the calls."""
     assert probed(OPEN, BUSY, NOW + LAST_RESORT - SECOND).state is State.OPEN
     assert probed(OPEN, BUSY, NOW + LAST_RESORT).state is State.TRIAL
 

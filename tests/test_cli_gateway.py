@@ -16,7 +16,7 @@ from bridge.clock import SystemClock
 from bridge.simulator import Era, Simulator, answers, sleeps
 from tests.gateway_company import Say, open_line
 from tests.serving import KEY, Run, callbridge, write_files
-from tests.stories.night import ALICE, TOKEN
+from tests.stories.night import ALICE, TOKEN, alert, body
 
 OUTSIDE = "--web.external-url=https://pager.example.test/pager"
 OURS = f"https://pager.example.test/pager/webhook/sms77/{TOKEN}"
@@ -84,6 +84,18 @@ async def test_a_call_by_the_second_account(run: Run, tmp_path: Path) -> None:
         assert (code, err) == (0, "")
         assert "completed" in out
         assert (len(main.calls), len(spare.calls)) == (0, 1)
+
+
+async def test_a_rehearsal_with_several_accounts(run: Run, tmp_path: Path) -> None:
+    """`explain` plays on the first account, and `check-config` has nothing against the list."""
+    async with two_companies(tmp_path) as (main, spare, flag):
+        payload = tmp_path / "payload.json"
+        payload.write_text(json.dumps(body([alert("DiskFull", severity="critical")])))
+        code, out, err = await asyncio.to_thread(run, "explain", payload, flag, "--answers=alice:yes")
+        assert (code, err) == (0, "")
+        assert "Alice" in out
+        assert (main.requests, spare.requests) == ([], [])
+        assert (await asyncio.to_thread(run, "check-config", tmp_path / "callbridge.yaml"))[0] == 0
 
 
 # --- subscriptions

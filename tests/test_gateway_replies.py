@@ -132,7 +132,7 @@ def test_accepted_calls_in_every_form(body: str, placed: Placed) -> None:
         (403, "403", GatewayUnavailable, Reason.AUTHENTICATION, None),
         (401, '{"code": 401, "error": "x"}', GatewayUnavailable, Reason.AUTHENTICATION, None),
         (400, '{"code": 202}', GatewayRefused, Reason.NUMBER_INVALID, 202),
-        (404, "not found", GatewayUnavailable, Reason.GATEWAY_ERROR, None),
+        (404, "not found", GatewayUnavailable, Reason.PARAMETER_UNKNOWN, None),
         (429, "", GatewayUnavailable, Reason.GATEWAY_ERROR, None),
         (500, "", GatewayUncertain, Reason.GATEWAY_ERROR, None),
         (500, "500", GatewayUncertain, Reason.GATEWAY_ERROR, None),

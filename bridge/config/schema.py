@@ -101,7 +101,7 @@ class Gateway(Section):
     debug: Boolean = False
     """true: the gateway answers and calls nobody."""
     min_balance: Amount | None = None
-    """Euro; below it the balance metric's alert fires."""
+    """Euro; below it the log says so, and the balance metric's alert fires."""
 
 
 class Account(Gateway):
@@ -359,7 +359,7 @@ class File(Section):
     global_: Global = Field(default_factory=Global, alias="global")
     storage: Storage = Field(default_factory=Storage)
     gateway: Gateway | None = None
-    """The account, where there is one."""
+    """The account at sms77/seven, where there is one; needed, or gateways."""
     gateways: list[Account] = Field(default_factory=list)
     """Several accounts, instead of gateway: the first that is in order is used."""
     webhooks: Webhooks = Field(default_factory=Webhooks)

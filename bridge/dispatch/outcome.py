@@ -211,7 +211,9 @@ def placed(ledger: Ledger, call: Call, gateway_id: str | None, note: str = "") -
     )
     _took(ledger, call)
     moved = _saved(ledger, moved)
-    ledger.line(Entry(ledger.now, "placed", call=call.id, who=call.person, note=note))
+    several = f"by {call.account}" if len(ledger.world.accounts) > 1 else ""
+    said = "; ".join(filter(None, (several, note)))
+    ledger.line(Entry(ledger.now, "placed", call=call.id, who=call.person, note=said))
     _time_to_call(ledger, moved)
     if call.template != TEST and not _tells(ledger, call):
         # What it was to tell was taken while the gateway thought about it.

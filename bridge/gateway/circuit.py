@@ -23,7 +23,7 @@ FAILURES = 3
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(seconds=60)
 # /balance may be what is broken, and calls not: after so long one call is let through, whatever the probe says.
-LAST_RESORT = timedelta(minutes=15)
+LAST_RESORT = timedelta(minutes=5)
 
 # No other request would fare better before somebody has mended it.
 _AT_ONCE = frozenset({Reason.AUTHENTICATION, Reason.NO_CREDIT})

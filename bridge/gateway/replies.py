@@ -94,11 +94,13 @@ def http_fault(answer: Answer) -> GatewayError:
 
 _KEY = (Reason.AUTHENTICATION, "check gateway.api_key_file and gateway.api_url")
 _FORM = (Reason.PARAMETER_UNKNOWN, "the gateway does not take this request; check gateway.dialect")
+_NOT_THERE = (Reason.PARAMETER_UNKNOWN, "the gateway knows no such address; check gateway.api_url and gateway.dialect")
 _HTTP = {
     400: _FORM,
     401: _KEY,
     402: (Reason.NO_CREDIT, "top up the account"),
     403: _KEY,
+    404: _NOT_THERE,
     407: (Reason.CONNECTION, "the proxy wants credentials"),
     422: _FORM,
     429: (Reason.GATEWAY_ERROR, "too many requests at once; lower gateway.max_concurrent_calls"),

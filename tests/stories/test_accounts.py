@@ -73,6 +73,9 @@ async def test_the_second_takes_over_at_once(tmp_path: Path, era: Era, dialect: 
         story = await it.story()
         assert story["acknowledged_by"] == "alice"
         assert [one["account"] for one in story["calls"]] == ["spare"]
+        notes = {line["word"]: line["note"] for line in story["journal"]}
+        assert notes["gateway_unavailable"].startswith("main: ")
+        assert notes["placed"] == "by spare"
         assert await it.metric(UP, gateway="spare") == 1
 
 

@@ -88,7 +88,7 @@ async def test_ten_minutes_without_a_gateway(tmp_path: Path, fault: str, era: Er
         assert it.calls() == []
         assert await it.metric(UP, gateway="gateway") == 0
         # The balance of an empty account can be asked for, and only a call shows that it is not enough.
-        assert 1 <= requests_for_calls(it) <= (16 if fault == "no credit" else 6)
+        assert 1 <= requests_for_calls(it) <= (16 if fault == "no credit" else 8)
 
         it.phones.faults.clear()
         await it.passes(minutes=6)
@@ -120,7 +120,8 @@ async def test_an_hour_without_a_gateway(tmp_path: Path) -> None:
             await it.metric("callbridge_gateway_requests_failed_total", operation=operation, reason="connection")
             for operation in ("voice", "balance")
         ]
-        assert failed[0] <= 3 + 4
+        # The three that opened the circuit, and one every five minutes, lest it be only the balance that fails.
+        assert failed[0] <= 3 + 12
         assert 50 <= failed[1] <= 75
         assert await it.metric("callbridge_oldest_due_seconds") > 0
 
