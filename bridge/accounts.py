@@ -75,13 +75,15 @@ def open_gateway(
 class Account:
     """One account and how it is. `low`: its balance is below `min_balance`, and that has been said.
 
-    `silent`: why it did not answer when it was asked for its balance last; "": it did.
+    `silent`: why it did not answer when it was asked for its balance last; "": it did. `back_at`: when it took calls
+    again after it had been out.
     """
 
     settings: GatewaySettings
     gateway: Gateway
     circuit: Circuit = field(default_factory=Circuit)
     balance_at: datetime | None = None
+    back_at: datetime | None = None
     asking: bool = False
     low: bool = False
     silent: str = ""
@@ -178,7 +180,12 @@ class Accounts:
         choice = self.in_order(live, asked) if another_may(error) else None
         return choice[0] if choice is not None and choice[1] > 0 else None
 
-    def back_at(self, now: datetime) -> datetime:
+    def troubled(self, call: Call) -> bool:
+        """Whether the account of the call is out, or has been since the call was requested."""
+        account, since = self.of(call.account), call.requested_at or call.created_at
+        return account.circuit.state is not State.CLOSED or (account.back_at is not None and account.back_at >= since)
+
+    def asked_at(self, now: datetime) -> datetime:
         """When the next account that is out is asked whether it is there again."""
         probes = (account.circuit.probe_at for account in self._all)
         return min((at for at in probes if at is not None), default=now)
@@ -217,6 +224,7 @@ class Accounts:
             case State.TRIAL:
                 log.warning("the gateway may be there again: one call is let through", extra=about)
             case State.CLOSED:
+                account.back_at = self._clock.now()
                 log.warning("the gateway takes calls again", extra=about)
         self._wake()
 

@@ -17,6 +17,7 @@ from bridge.call import Call, CallState, CallStatus, Report, settle
 from bridge.clock import Clock
 from bridge.dispatch import Begun, Dispatch, HeldBack
 from bridge.dispatch.leases import Leases
+from bridge.dispatch.lookup import Sought
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, StoreUnavailable
 from bridge.gateway import JournalRow, Request
 from bridge.logs import fields
@@ -132,7 +133,7 @@ class Worker:
                 live = [*(call for call in live if call.id != begun.call.id), begun.call]
                 self._start(tasks, begun.call, self._place(begun, choice[0]))
         if fresh and self.accounts.out:
-            await self._dispatch.hold_all(fresh, self.accounts.back_at(now))
+            await self._dispatch.hold_all(fresh, self.accounts.asked_at(now))
         return min(held, default=None)
 
     async def _doubted(self, tasks: asyncio.TaskGroup, name: str, owners: Mapping[str, str]) -> bool:
@@ -243,12 +244,15 @@ class Worker:
             row = await self._find(call)
         except GatewayError as error:
             log.warning("cannot look up a call", extra=fields(call=call.id, reason=error.reason.value, err=str(error)))
-            await self._dispatch.not_found(call, sure=False, patient=self.accounts.out)
+            await self._dispatch.not_found(call, self._sought(call, sure=False))
             return
         if row is not None:
             await self._found(call, row)
         else:
-            await self._dispatch.not_found(call, sure=True, patient=False)
+            await self._dispatch.not_found(call, self._sought(call, sure=True))
+
+    def _sought(self, call: Call, *, sure: bool) -> Sought:
+        return Sought(sure, out=self.accounts.out, troubled=self.accounts.troubled(call))
 
     async def _find(self, call: Call) -> JournalRow | None:
         """The row of a call whose gateway id is not known; never that of another call of ours to the same number."""

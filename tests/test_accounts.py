@@ -120,7 +120,7 @@ async def test_an_account_is_out_and_comes_back(desk: Desk) -> None:
             await desk.accounts.place(account, CALL)
     assert desk.accounts.out
     assert desk.accounts.in_order([]) is None
-    assert desk.accounts.back_at(NOW) == NOW + timedelta(seconds=5)
+    assert desk.accounts.asked_at(NOW) == NOW + timedelta(seconds=5)
     assert desk.shown("gateway_up", gateway="main") == 0
     assert not desk.accounts.reopened
     assert await desk.ask() == NOW + timedelta(seconds=5)

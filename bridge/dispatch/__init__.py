@@ -21,6 +21,7 @@ from bridge.clock import Clock
 from bridge.database import Database, Lane
 from bridge.database.speaking import say
 from bridge.dispatch import digest as digesting
+from bridge.dispatch import lookup
 from bridge.dispatch import outcome as outcomes
 from bridge.dispatch import watchdogs as watching
 from bridge.dispatch.claims import LEASE
@@ -28,6 +29,7 @@ from bridge.dispatch.digest import Command
 from bridge.dispatch.firing import AT_ONCE, fire, fire_all
 from bridge.dispatch.ledger import Effects, Ledger
 from bridge.dispatch.limits import HeldBack, hold_all, spending
+from bridge.dispatch.lookup import Sought
 from bridge.dispatch.outcome import Begun
 from bridge.dispatch.progress import Progress
 from bridge.dispatch.saying import tell
@@ -324,15 +326,12 @@ class Dispatch:
         """The gateway's own journal says something of the call."""
         await self._with_call(id_, lambda ledger, call: outcomes.apply_report(ledger, call, report))
 
-    async def not_found(self, asked: Call, *, sure: bool, patient: bool) -> None:
-        """The gateway knows nothing of a call that was looked up (`sure`), or it could not be asked.
-
-        `patient`: no account takes calls now.
-        """
+    async def not_found(self, asked: Call, sought: Sought) -> None:
+        """The gateway knows nothing of a call that was looked up, or it could not be asked."""
 
         def tell(ledger: Ledger, call: Call) -> None:
             if call.state is CallState.PLACING and call.version == asked.version:
-                outcomes.not_found(ledger, call, sure, patient)
+                lookup.not_found(ledger, call, sought)
 
         await self._with_call(asked.id, tell)
 
@@ -343,7 +342,7 @@ class Dispatch:
     async def unconfirmed(self, asked: Call) -> None:
         """No final report came in time, and the gateway's journal has none either."""
 
-        await self._with_call(asked.id, lambda ledger, call: outcomes.unconfirmed(ledger, call, asked))
+        await self._with_call(asked.id, lambda ledger, call: lookup.unconfirmed(ledger, call, asked))
 
     async def forget(self) -> int:
         """Delete what is older than the retention, a little at a time; returns how many incidents and messages went."""

@@ -40,10 +40,6 @@ from bridge.store.journal import Entry
 TOLD_INCIDENTS = 50
 TOLD_ALERTS = 20
 # An uncertain request is looked up for so long at most.
-LOOK_UP_FOR = timedelta(seconds=60)
-LOOK_UP_EVERY = timedelta(seconds=10)
-# As long as no account takes calls.
-LOOK_UP_SELDOM = timedelta(seconds=30)
 LATE_WORD = timedelta(hours=1)
 
 
@@ -306,32 +302,6 @@ def uncertain(ledger: Ledger, call: Call, error: GatewayError) -> None:
         return
     calls.save(ledger.connection, replace(call, due_at=ledger.now + LOOK_UP_AFTER, reason=str(error)))
     ledger.line(Entry(ledger.now, "uncertain", call=call.id, who=call.person, note=str(error)))
-
-
-def not_found(ledger: Ledger, call: Call, sure: bool, patient: bool) -> None:
-    """A looked-up call of which the gateway knows nothing (`sure`), or which could not be looked up.
-
-    It is requested once more; when that was uncertain too, it counts as unconfirmed and the incident goes on.
-    `patient`: no account takes calls; it is looked up until one does, for it may have been taken.
-    """
-    asked_at = call.requested_at or call.created_at
-    if not sure and (patient or ledger.now < asked_at + LOOK_UP_FOR):
-        pause = LOOK_UP_SELDOM if patient else LOOK_UP_EVERY
-        calls.save(ledger.connection, replace(call, due_at=ledger.now + pause))
-        return
-    if call.asked_again:
-        finish(ledger, call, Outcome.UNCONFIRMED, "two requests, and nothing is known of either")
-        return
-    ledger.line(Entry(ledger.now, "asked_again", call=call.id, who=call.person))
-    ledger.effects.wake = True
-    calls.save(ledger.connection, replace(call, state=CallState.QUEUED, asked_again=True, due_at=ledger.now))
-
-
-def unconfirmed(ledger: Ledger, call: Call, asked: Call) -> None:
-    """Nothing is known of the call, neither by a report nor by the gateway's journal, as it was `asked` for."""
-    # A report that came while the journal was asked has changed it: somebody is on the phone.
-    if call.version == asked.version:
-        finish(ledger, call, Outcome.UNCONFIRMED, "no report came")
 
 
 def finish(ledger: Ledger, call: Call, outcome: Outcome, reason: str) -> None:

@@ -12,7 +12,8 @@ from bridge.database.speaking import alone
 from bridge.dispatch.claims import LOOK_UP_AFTER
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.limits import HeldBack, hold
-from bridge.dispatch.outcome import LOOK_UP_EVERY, LOOK_UP_FOR, TOLD_INCIDENTS, subject_of
+from bridge.dispatch.lookup import LOOK_UP_EVERY, LOOK_UP_FOR
+from bridge.dispatch.outcome import TOLD_INCIDENTS, subject_of
 from bridge.errors import GatewayError, Reason
 from bridge.escalation import Channel
 from bridge.sms import TEMPLATE, Delivery, Sms, SmsOutcome, SmsState, end, parts, settle
