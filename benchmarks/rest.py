@@ -55,7 +55,7 @@ def _idle_look(count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "callbridge.yaml")
         path.write_text(RECORDING)
-        Path(folder, "key").write_text("benchmark-key")
+        Path(folder, "key").write_text("simulator-key")
         return asyncio.run(_looks(path, count))
 
 

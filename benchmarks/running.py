@@ -15,13 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import postgres
+
 CONFIG = """
-gateway: {{api_url: "http://127.0.0.1:{dead}/api", api_key_file: key}}
+gateway: {{api_url: "{api}", api_key_file: key}}
 people: {{alice: {{name: Alice, phone: "+491711234567"}}}}
 policies: {{default: {{steps: [{{call: [alice]}}]}}}}
 route: {{policy: default}}
-storage: {{url: "sqlite:///bench.db"}}
+storage: {{url: "{storage}"}}
 """
+SQLITE = "sqlite:///bench.db"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -68,23 +71,44 @@ class Server:
 
 
 @contextlib.contextmanager
-def ours() -> Iterator[Server]:
+def ours(storage: str = SQLITE) -> Iterator[Server]:
     """callbridge with an empty database and a gateway that nobody answers at."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "callbridge.yaml")
-        path.write_text(CONFIG.format(dead=free_port()))
-        Path(folder, "key").write_text("benchmark-key")
+        path = written(Path(folder), storage, f"http://127.0.0.1:{free_port()}/api")
         port = free_port()
-        listen = f"--web.listen-address=127.0.0.1:{port}"
-        command = [sys.executable, "-m", "bridge", "serve", f"--config.file={path}", listen, "--log.level=error"]
-        with process(command, port) as server:
+        with process(command(path, port), port) as server:
             yield server
 
 
+def written(folder: Path, storage: str, api: str) -> Path:
+    """The config of a server, with its key beside it."""
+    path = folder / "callbridge.yaml"
+    path.write_text(CONFIG.format(storage=storage, api=api))
+    (folder / "key").write_text("simulator-key")
+    return path
+
+
+def command(config: Path, port: int) -> list[str]:
+    """What starts a server."""
+    listen = f"--web.listen-address=127.0.0.1:{port}"
+    return [sys.executable, "-m", "bridge", "serve", f"--config.file={config}", listen, "--log.level=error"]
+
+
 @contextlib.contextmanager
-def process(command: list[str], port: int) -> Iterator[Server]:
+def databases(names: str) -> Iterator[list[tuple[str, str]]]:
+    """Name and URL of each database of `names` (sqlite, postgresql, separated by commas), empty; a real one each."""
+    wanted = names.split(",")
+    with contextlib.ExitStack() as stack:
+        found = [("sqlite", SQLITE)] if "sqlite" in wanted else []
+        if "postgresql" in wanted:
+            found.append(("postgresql", stack.enter_context(postgres.running(postgres.SAFE)).create()))
+        yield found
+
+
+@contextlib.contextmanager
+def process(words: list[str], port: int) -> Iterator[Server]:
     """Any server, until it listens on `port`; terminated at the end."""
-    running = subprocess.Popen(command)
+    running = subprocess.Popen(words)
     try:
         for _ in range(600):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

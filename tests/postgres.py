@@ -26,8 +26,10 @@ from tests.requirements import require
 
 T = TypeVar("T")
 
+# As it comes, but for what it may take of the machine.
+SAFE = ("shared_buffers=64MB", "max_connections=200")
 # Not on the disk for good: a test that is cut off needs nothing of it. Locks and visibility are what they always are.
-HASTY = ("fsync=off", "full_page_writes=off", "synchronous_commit=on", "shared_buffers=64MB", "max_connections=200")
+HASTY = (*SAFE, "fsync=off", "full_page_writes=off")
 # Not byte by byte: what needs that order must ask for it.
 LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US")
 TEMPLATE = "template_callbridge"
@@ -41,6 +43,7 @@ class Server:
     port: int
     programs: Path
     user: str
+    settings: tuple[str, ...] = HASTY
     process: subprocess.Popen[bytes] | None = None
     _names: Iterator[int] = field(default_factory=count)
 
@@ -50,7 +53,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and return once it answers."""
-        options = [f"-c{option}" for option in (*HASTY, f"port={self.port}", "unix_socket_directories=")]
+        options = [f"-c{option}" for option in (*self.settings, f"port={self.port}", "unix_socket_directories=")]
         command = [str(self.programs / "postgres"), "-D", str(self.folder), *options]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, user=self.user)
@@ -83,7 +86,7 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(settings: tuple[str, ...] = HASTY) -> Iterator[Server]:
     """A PostgreSQL with a template of the present schema."""
     programs = Path(require("postgres", "postgresql")).parent
     # It refuses to run as root.
@@ -93,7 +96,7 @@ def running() -> Iterator[Server]:
         shutil.chown(folder, user, user)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        server = Server(folder, int(probe.getsockname()[1]), programs, user)
+        server = Server(folder, int(probe.getsockname()[1]), programs, user, settings)
     try:
         command = [
             str(programs / "initdb"),
