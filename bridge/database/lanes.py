@@ -8,7 +8,8 @@ from enum import StrEnum
 class Lane(StrEnum):
     """READ sees what is committed. WRITE is for decisions. DOOR is for what is short and cannot wait for those.
 
-    SQLite has one that writes: there DOOR waits for WRITE.
+    What goes by the DOOR is one statement for a server, which commits it by itself. SQLite has one that writes: there
+    DOOR waits for WRITE.
     """
 
     READ = "read"

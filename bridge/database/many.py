@@ -13,6 +13,8 @@ from functools import lru_cache
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert, update
 from sqlalchemy.sql.dml import UpdateBase
 
+from bridge.database.speaking import number_of
+
 Row = tuple[object, ...]
 Names = tuple[str, ...]
 
@@ -28,12 +30,19 @@ def insert_many(connection: Connection, table: Table, names: Names, rows: Sequen
 
 
 def insert_numbered(connection: Connection, table: Table, names: Names, number: str, rows: Sequence[Row]) -> list[int]:
-    """As `insert_many`, into a table that numbers its rows in the column `number`; returns their numbers, in order."""
+    """As `insert_many`, into a table that numbers its rows in the column `number`; returns their numbers, in order.
+
+    Over all processes numbers are committed in their order: when one can be read, so can all that are smaller. It is
+    one statement, so that a process that is stopped in the middle keeps nobody else waiting.
+    """
     if not rows:
         return []
     if _takes_lists(connection):
-        statement = f"{_insert_lists(connection.dialect, table, names)} RETURNING {number}"
-        return list(connection.exec_driver_sql(statement, _columns(rows)).scalars())
+        return list(
+            connection.exec_driver_sql(
+                _number_lists(connection.dialect, table, names, number), _columns(rows)
+            ).scalars()
+        )
     insert_many(connection, table, names, rows)
     # One connection writes: nobody else's rows are among ours.
     last = int(connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one())
@@ -95,6 +104,12 @@ def _insert_lists(dialect: Dialect, table: Table, names: Names) -> str:
     # In the order of the list, so that numbers are given in it too.
     numbered = f"{_lists(dialect, table, names)} WITH ORDINALITY AS given({columns}, ordinality)"
     return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {numbered} ORDER BY ordinality"  # noqa: S608 - names of our own tables
+
+
+@lru_cache(maxsize=64)
+def _number_lists(dialect: Dialect, table: Table, names: Names, number: str) -> str:
+    turn = f"(SELECT pg_advisory_xact_lock({number_of(table.name)})) AS turn, unnest("
+    return _insert_lists(dialect, table, names).replace("unnest(", turn, 1) + f" RETURNING {number}"
 
 
 @lru_cache(maxsize=64)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -139,13 +139,16 @@ class _Lane:
 
     def __init__(self, url: str, lane: Lane, speaker: str) -> None:
         self._url = url
-        self._speaker = speaker
+        self._options = {SPEAKER: speaker} | ({"isolation_level": "AUTOCOMMIT"} if lane is Lane.DOOR else {})
+        # One that commits by itself: when it is lost in the middle, nobody knows whether it was kept.
+        self._commits = lane is Lane.DOOR
         self._settings = SETTINGS | {"idle_in_transaction_session_timeout": IDLE[lane]}
         if lane is Lane.READ:
             self._settings["default_transaction_read_only"] = "on"
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"database-{lane.value}")
         self._runner: asyncio.Runner | None = None
         self._engine: AsyncEngine | None = None
+        self._raw: Any = None
 
     async def run(self, transaction: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, transaction)
@@ -169,10 +172,10 @@ class _Lane:
 
     async def _transact(self, transaction: Callable[[Connection], T]) -> T:
         """Again, where others were faster; and once more, where it was the connection that was gone."""
-        fresh = False
-        for race in range(RACES):
-            if self._engine is None:
-                self._engine, fresh = _engine(self._url, self._settings, self._speaker), True
+        race = 0
+        while True:
+            fresh = self._engine is None
+            self._engine = self._engine or _engine(self._connected, self._options)
             try:
                 return await self._once(self._engine, transaction)
             except _Lost as lost:
@@ -180,20 +183,38 @@ class _Lane:
                 if lost.committing or fresh:
                     raise StoreUnavailable(f"the database cannot do this now: {_said(lost.why)}") from lost.why
             except DBAPIError as error:
+                race += 1
                 await _race(error, race)
-        raise AssertionError("the last race is lost or won")
+
+    async def _look(self) -> None:
+        """Raise if it was cut off while nobody used it: our loop stood still meanwhile, and has not noticed."""
+        # The server's last word, then the end of the connection, then what follows from it.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        if self._raw is not None and self._raw.is_closed():
+            raise ConnectionResetError("the connection was closed")
+
+    async def _connected(self) -> Any:
+        self._raw = await _connect(self._url, self._settings)
+        return self._raw
 
     async def _drop(self) -> None:
         """Let go of a connection that is of no use any more, however it takes it."""
-        engine, self._engine = self._engine, None
+        engine, raw, self._engine, self._raw = self._engine, self._raw, None, None
         if engine is not None:
             with suppress(Exception):
                 await engine.dispose()
+        if raw is not None and not raw.is_closed():
+            raw.terminate()
+        # Our loop stands still from here on: what it still has to close, it closes now.
+        await asyncio.sleep(0)
 
     async def _once(self, engine: AsyncEngine, transaction: Callable[[Connection], T]) -> T:
         committing = False
         try:
             async with engine.connect() as connection:
+                await self._look()
+                committing = self._commits
                 result = await connection.run_sync(transaction)
                 committing = True
                 await connection.commit()
@@ -219,7 +240,7 @@ async def _race(error: DBAPIError, race: int) -> None:
     """Return, after a moment, where it may be run again; else raise what the transaction means to its caller."""
     code = _code(error)
     if code in (*RACE_LOST, UNIQUE_VIOLATION):
-        if race + 1 < RACES:
+        if race < RACES:
             await asyncio.sleep(random.uniform(0, RACE_PAUSE))  # noqa: S311 - spreads the racers, guards nothing
             return
         if code != UNIQUE_VIOLATION:
@@ -240,15 +261,15 @@ def _said(error: Exception) -> str:
     return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
 
 
-def _engine(url: str, settings: dict[str, str], speaker: str) -> AsyncEngine:
+def _engine(connected: Callable[[], Awaitable[Any]], options: dict[str, str]) -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: _connect(url, settings),
+        async_creator=connected,
         pool_size=1,
         max_overflow=0,
         # What is written holds phone numbers; no error shall.
         hide_parameters=True,
-        execution_options={SPEAKER: speaker},
+        execution_options=options,
     )
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute", retval=True)

@@ -28,12 +28,12 @@ def say(connection: Connection, word: str) -> None:
 def alone(connection: Connection, what: str) -> None:
     """Wait until no other transaction is at `what`, and keep others from it until this one ends."""
     if shared(connection):
-        connection.execute(_WAIT, {"name": _number(what)})
+        connection.execute(_WAIT, {"name": number_of(what)})
 
 
 def try_alone(connection: Connection, what: str) -> bool:
     """As `alone`, but False instead of waiting where somebody else is at it."""
-    return not shared(connection) or bool(connection.execute(_TRY, {"name": _number(what)}).scalar_one())
+    return not shared(connection) or bool(connection.execute(_TRY, {"name": number_of(what)}).scalar_one())
 
 
 def shared(connection: Connection) -> bool:
@@ -41,6 +41,7 @@ def shared(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def _number(what: str) -> int:
+def number_of(what: str) -> int:
+    """The number by which PostgreSQL knows what only one may do at a time."""
     # Two names with the same number only wait for each other without need.
     return zlib.crc32(what.encode()) | (0xCA11 << 40)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, or_, select,
 from bridge.clock import Clock, wait_any
 from bridge.database import Database, Lane
 from bridge.database.many import Row, insert_numbered, update_many
-from bridge.database.speaking import alone, try_alone
+from bridge.database.speaking import try_alone
 from bridge.database.tables import inbox, microseconds
 from bridge.errors import StoreUnavailable
 
@@ -165,10 +165,7 @@ def _row(message: Message, meta: str) -> Row:
 
 def _put(connection: Connection, messages: Sequence[tuple[Message, str]]) -> list[int]:
     # Packed here rather than in `put`: this is the database's thread, and it holds nobody up.
-    rows = [_row(message, meta) for message, meta in messages]
-    # Numbers are given and committed in one order over all processes: what is digested is never older than what was.
-    alone(connection, "numbering the inbox")
-    return insert_numbered(connection, inbox, _NAMES, "seq", rows)
+    return insert_numbered(connection, inbox, _NAMES, "seq", [_row(message, meta) for message, meta in messages])
 
 
 def waiting(connection: Connection, now: datetime, limit: int) -> list[Message]:
