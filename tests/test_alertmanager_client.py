@@ -29,13 +29,13 @@ NOW = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 Observed = list[tuple[Ask, Why | None]]
 
 
-def member(session: aiohttp.ClientSession, url: str, **more: object) -> tuple[Member, Observed]:
+def member(session: aiohttp.ClientSession, url: str, patience: float = 10, **more: object) -> tuple[Member, Observed]:
     """A member, and what was observed of it."""
     observed: Observed = []
     made = Member(
         session,
         url=url,
-        timeout=timedelta(seconds=0.2),
+        timeout=timedelta(seconds=patience),
         observe=lambda ask, _seconds, why: observed.append((ask, why)),
         **more,  # type: ignore[arg-type]  # the tests say which
     )
@@ -141,7 +141,7 @@ async def test_nobody_there_and_nobody_answers(tmp_path: Path) -> None:
             (fake.url, {"ca_file": tmp_path / "none"}, Why.CONNECTION, "No such file"),
             (fake.url, {"credentials": _no_secret}, Why.AUTHENTICATION, "cannot read the secret"),
         ):
-            one, _ = member(session, url, **more)
+            one, _ = member(session, url, 0.2, **more)
             with pytest.raises(AlertmanagerUnavailable, match=what) as caught:
                 await one.alerts()
             assert caught.value.why is why
