@@ -4,20 +4,20 @@
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY requirements-build.lock requirements.lock ./
-RUN python -m venv /venv && python -m venv /opt/callbridge \
+# The second is without pip: what runs holds no way to install anything.
+RUN python -m venv /venv && python -m venv --without-pip /opt/callbridge \
  && /venv/bin/pip install --require-hashes -r requirements-build.lock \
- && /opt/callbridge/bin/pip install --require-hashes -r requirements.lock
+ && /venv/bin/pip --python=/opt/callbridge/bin/python install --require-hashes -r requirements.lock
 COPY LICENSE README.md config.example.yaml pyproject.toml ./
 COPY templates templates
 COPY bridge bridge
 # Compiled here, for a read-only root cannot keep what is compiled later; not by time stamps, which copying changes.
 RUN /venv/bin/python -m hatchling build -t wheel -d dist \
- && /opt/callbridge/bin/pip install --no-deps --no-index dist/*.whl \
- && /opt/callbridge/bin/pip uninstall --yes pip setuptools \
- && python -m compileall -q -f --invalidation-mode unchecked-hash /opt/callbridge/lib
+ && /venv/bin/pip --python=/opt/callbridge/bin/python install --no-deps --no-index dist/*.whl \
+ && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/callbridge/lib
 
 FROM ${BASE}
 ARG VERSION=0.1.0
