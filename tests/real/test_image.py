@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -196,12 +197,16 @@ def test_it_serves(image: Image, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def serving(command: list[str], log: Path) -> Iterator[None]:
-    with log.open("wb") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as running:
+    with (
+        log.open("wb") as stream,
+        subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True) as running,
+    ):
         try:
             yield
         finally:
-            # unshare passes no SIGTERM on; its own end is that of all it started.
-            running.kill()
+            # To the whole group: unshare itself passes no signal on.
+            os.killpg(running.pid, signal.SIGTERM)
+            running.wait(30)
 
 
 def answer(url: str, log: Path) -> tuple[int, str]:
