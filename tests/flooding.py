@@ -72,7 +72,10 @@ async def _knock(session: aiohttp.ClientSession, url: str, knocks: Iterator[Knoc
 
 
 async def _answer(session: aiohttp.ClientSession, url: str, knock: Knock) -> int:
-    """The status; 0 where the connection was cut without an answer."""
+    """The status; 0 where the connection was cut without an answer.
+
+    A body that is not encoded as it says can cost its sender the end of the answer: that counts as refused.
+    """
     target = URL(url + knock.path, encoded=True)
     try:
         async with session.request(
@@ -81,7 +84,7 @@ async def _answer(session: aiohttp.ClientSession, url: str, knock: Knock) -> int
             await response.read()
             return response.status
     except aiohttp.ClientConnectionError:
-        return 0
+        return 400 if "Content-Encoding" in knock.headers else 0
 
 
 async def _digested(session: aiohttp.ClientSession, server: Served) -> float:

@@ -26,7 +26,7 @@ from bridge.gateway import Ignored, Keypress, Reply, read_reports
 from bridge.route import match, muted
 from bridge.sms import Receipt, Sms, says_yes
 from bridge.store import calls, pages, texts
-from bridge.store.inbox import Door, Message
+from bridge.store.inbox import Door, Message, came_before
 from bridge.store.journal import Entry
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ REPLY_WINDOW = timedelta(hours=1)
 # An SMS stays on the phone and is read when there is time: as long as nobody else has it, a late yes is one.
 SMS_REPLY_WINDOW = timedelta(hours=12)
 KEYPRESS_WINDOW = timedelta(minutes=10)
+# A signature is right for five minutes on either side of its time.
+REPLAY_WINDOW = timedelta(minutes=10)
 # The other replica of an HA pair sends the same notification within Alertmanager's peer time-out: that is no repeat.
 TWIN_WINDOW = timedelta(seconds=15)
 
@@ -157,6 +159,8 @@ def _reports(ledger: Ledger, message: Message) -> None:
         match report:
             case Report():
                 _report(ledger, report)
+            case Keypress() | Reply() if _replayed(ledger, message):
+                ledger.effects.count("duplicates_suppressed_total", "acknowledgement")
             case Keypress():
                 _keypress(ledger, report, late="late" in meta)
             case Receipt():
@@ -165,6 +169,11 @@ def _reports(ledger: Ledger, message: Message) -> None:
                 _reply(ledger, report)
             case Ignored():
                 log.debug("report of no concern", extra={"fields": {"event": report.event}})
+
+
+def _replayed(ledger: Ledger, message: Message) -> bool:
+    """Whether this very request came before, by another process or before we were started: its door could not know."""
+    return "nonce" in message.meta and came_before(ledger.connection, message, REPLAY_WINDOW)
 
 
 def _report(ledger: Ledger, report: Report) -> None:

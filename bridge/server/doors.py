@@ -215,7 +215,8 @@ async def _keep_once(doors: Doors, message: Message, signed: Signed) -> Answer:
     if doors.nonces.seen(signed.nonce, message.received_at):
         return Answer(401, "this very report was taken before: its X-Nonce is known", challenge="X-Signature")
     with doors.nonces.keeping(signed.nonce, message.received_at):
-        return await _keep(doors, message)
+        # Kept with it: what takes an incident does so once, whichever process it comes to, before a restart or after.
+        return await _keep(doors, replace(message, meta={**message.meta, "nonce": signed.mark}))
 
 
 async def _keep_late(doors: Doors, message: Message, signed: Signed, told: Sequence[object]) -> Answer:

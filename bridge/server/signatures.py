@@ -37,6 +37,11 @@ class Signed:
     def fresh(self) -> bool:
         return abs(self.age) <= WINDOW.total_seconds()
 
+    @property
+    def mark(self) -> str:
+        """The nonce in a short form: it may be of any length and of any bytes."""
+        return hashlib.sha256(self.nonce.encode("utf-8", "replace")).hexdigest()
+
 
 def signed_report(
     key: str, headers: Mapping[str, str], method: str, url: str, body: bytes, now: datetime

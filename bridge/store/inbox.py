@@ -35,6 +35,8 @@ RETRY_STEPS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5)
 # How much of what waits is read at once: 500 bodies can be anything from one megabyte to thousands.
 READ_BYTES = 16 * 1024 * 1024
 READ_FIRST = 2
+# How many messages are looked through for a nonce that came before: a replay has only minutes.
+NONCES_REACH = 20_000
 
 _NAMES = ("door", "received_at", "meta", "packed", "failures", "body")
 
@@ -188,6 +190,16 @@ def claim(connection: Connection, now: datetime, limit: int, seq: int | None = N
     if not try_alone(connection, "digesting notifications"):
         query = query.where(inbox.c.door.not_in(IN_ORDER))
     return _read(connection, list(connection.execute(query).scalars()))
+
+
+def came_before(connection: Connection, message: Message, within: timedelta) -> bool:
+    """Whether a message with the same `nonce` came in no longer before it than `within`, by whichever process."""
+    near = inbox.c.seq.between(message.seq - NONCES_REACH, message.seq - 1)
+    recent = inbox.c.received_at >= message.received_at - within
+    told = select(inbox.c.meta).where(near, recent, inbox.c.door == message.door.value)
+    query = told.where(inbox.c.meta.contains(message.meta["nonce"], autoescape=True))
+    found = (msgspec.json.decode(meta, type=dict[str, str]) for meta in connection.execute(query).scalars())
+    return any(meta.get("nonce") == message.meta["nonce"] for meta in found)
 
 
 def _waiting(now: datetime, limit: int) -> Select[int]:
