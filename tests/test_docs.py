@@ -55,3 +55,21 @@ def test_every_document_is_in_the_table_of_contents() -> None:
 
     assert unlinked == []
     assert DOCS not in linked
+
+
+def test_the_threat_model_names_tests_that_are_there() -> None:
+    """Each row of docs/threat-model.md names a test that shows it, and every test that it names can be found."""
+    text = (DOCS / "threat-model.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+    lost = [(file, name) for file, name in named if not re.search(rf"^(async )?def {name}\(", read(file), re.M)]
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.endswith("| shown by |")]
+
+    assert lost == []
+    assert [row for row in rows if "`tests/" not in row] == []
+    assert len(rows) > 15
+
+
+def read(file: str) -> str:
+    """A file of the project; "" where there is none."""
+    path = ROOT / file
+    return path.read_text() if path.exists() else ""

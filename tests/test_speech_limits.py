@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
@@ -170,3 +171,27 @@ TIGHT = {limits: Speaker([], limits) for limits in (Limits(), Limits(160, 5), Li
 def test_speaker_says_the_same_twice() -> None:
     """Speech depends on what is told alone: no clock, no chance, nothing left over from the call before."""
     assert say([subject(DISK), subject(SLOW)]) == say([subject(DISK), subject(SLOW)])
+
+
+MARKUP = ("</Say><Hangup/>", "]]></speak>", "<!DOCTYPE x [<!ENTITY e 'x'>]>", "&e;", "<?xml?>", "<break time='9s'/>")
+
+
+@given(
+    summary=st.text(max_size=80) | st.sampled_from(MARKUP),
+    name=st.text(max_size=30),
+    template=st.sampled_from(("call.xml", "call.ssml")),
+    language=st.sampled_from(("en-US", "de-DE")),
+)
+def test_no_label_adds_an_element(summary: str, name: str, template: str, language: str) -> None:
+    """What strangers write is never markup: the elements are those of the template, whatever the labels say."""
+    found, plain = (
+        say([subject(firing({"alertname": named}, {"summary": told}))], template=template, language=language)
+        for named, told in ((name, summary), ("Disk", "It is full"))
+    )
+    assert not found.fallback
+    assert elements(found.text) <= elements(plain.text)
+
+
+def elements(markup: str) -> set[str]:
+    """The names of all elements."""
+    return {one.tag.rpartition("}")[2] for one in ElementTree.fromstring(markup.encode()).iter()}

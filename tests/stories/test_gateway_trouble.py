@@ -9,7 +9,7 @@ import pytest
 
 from bridge.clock import ManualClock
 from bridge.simulator import Era, Simulator, answers, presses, refused, silent, sleeps
-from tests.stories.night import ALICE, BOB, DUSK, TOKEN, both, night, running
+from tests.stories.night import ALICE, BOB, CAROL, DUSK, TOKEN, both, night, running
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,31 @@ async def test_the_signed_link_takes_it(tmp_path: Path) -> None:
             assert await it.post(path[:-1] + ("0" if path[-1] != "0" else "1"), {}) == 404
             assert await it.post(path, {}) == 200
             assert (await it.story())["acknowledged_by"] == "alice"
+
+
+async def test_nobody_takes_an_incident_by_a_call_that_is_not_theirs(tmp_path: Path) -> None:
+    """Keys and replies of numbers that were not called, of calls that nobody knows or that are long over: nothing."""
+    async with night(tmp_path) as it:
+        it.phones.script(ALICE, sleeps())
+        it.phones.script(BOB, sleeps())
+        await it.fires("DiskFull")
+        await it.passes(seconds=40)
+        for told in (
+            {"webhook_event": "voice_dtmf", "data": {"id": "999", "foreign_id": "01JD", "dtmf_digit": "1"}},
+            {"webhook_event": "voice_dtmf", "data": {"recipient": CAROL[1:], "dtmf_digit": "1"}},
+            {"webhook_event": "voice_dtmf", "data": {"dtmf_digit": "1"}},
+            {"webhook_event": "sms_mo", "data": {"sender": BOB[1:], "text": "OK"}},
+            {"webhook_event": "sms_mo", "data": {"sender": CAROL[1:], "text": "OK"}},
+            {"webhook_event": "sms_mo", "data": {"sender": "Alice", "text": "OK"}},
+            {"webhook_event": "sms_mo", "data": {"text": "OK"}},
+        ):
+            assert await it.post(f"/webhook/sms77/{TOKEN}", told) == 200
+            assert (await it.story())["state"] == "triggered", told
+        # Nobody took it; two hours later a key without a call's id belongs to no call any more, and a reply to none.
+        await it.passes(hours=2)
+        for told in (
+            {"webhook_event": "voice_dtmf", "data": {"recipient": ALICE[1:], "dtmf_digit": "1"}},
+            {"webhook_event": "sms_mo", "data": {"sender": ALICE[1:], "text": "OK"}},
+        ):
+            assert await it.post(f"/webhook/sms77/{TOKEN}", told) == 200
+            assert (await it.story())["state"] == "exhausted", told
