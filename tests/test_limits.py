@@ -144,7 +144,9 @@ def test_a_hold_is_news_once(connection: Connection) -> None:
     """What is held back is told once for each incident, and counted once until a call took it all."""
     queue(connection, "a", "b")
     queue(connection, "z", person="bert")
+    assert pages.people_held(connection) == frozenset()
     assert pages.hold_pages(connection, "anna") == (["a", "b"], True)
+    assert pages.people_held(connection) == {"anna"}
     assert pages.hold_pages(connection, "anna") == ([], False)
     queue(connection, "c")
     assert pages.hold_pages(connection, "anna") == (["c"], False)

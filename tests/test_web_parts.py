@@ -98,6 +98,10 @@ def test_who_is_called_now() -> None:
     targets = (*RETRYING, Target("bob", "p2"), Target("carol", "p3", reach=Reach.EARLIER))
     incident = replace(an_incident().incident, targets=targets)
     assert [one.person for one in ringing(incident, {"bob": CALL})] == ["bob", "carol"]
+    assert [one.how for one in ringing(incident, {"bob": CALL}, {"bob", "carol"})] == [
+        "the gateway is being asked",
+        "a limit holds the call back, the story says until when",
+    ]
 
 
 def row(word: str, who: str = "alice", note: str = "", **more: object) -> SimpleNamespace:

@@ -16,6 +16,7 @@ from bridge.escalation import State
 from bridge.store import calls
 from bridge.store.inbox import Door
 from bridge.store.incidents import Policies, Stored, chunks, read_alert, read_incident
+from bridge.store.pages import people_held
 
 # A report is looked for among so many of the newest messages; further back it would be a walk through the table.
 NEWEST_MESSAGES = 20_000
@@ -36,12 +37,14 @@ class Overview:
     """The open incidents, as far as they are shown; and the newest that are over.
 
     First those that nobody has, the worst and oldest first. `waiting`: how many nobody has; `taken`: how many somebody
-    has; `recorded`: those whose policy calls nobody, and that nobody has. `live`: the calls that are not over.
+    has; `recorded`: those whose policy calls nobody, and that nobody has. `live`: the calls that are not over;
+    `held`: the people whose calls a limit holds back.
     """
 
     open: Sequence[Glance]
     over: Sequence[Glance]
     live: Sequence[Call]
+    held: frozenset[str] = frozenset()
     waiting: int = 0
     taken: int = 0
     recorded: int = 0
@@ -69,6 +72,7 @@ def overview(connection: Connection, snapshots: Policies, *, most_open: int, mos
         open=_glances(connection, worst_first.limit(most_open), snapshots),
         over=_glances(connection, newest_over.limit(most_over), snapshots),
         live=calls.live(connection),
+        held=people_held(connection),
         waiting=waiting,
         taken=had,
         recorded=recorded,

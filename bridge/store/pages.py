@@ -109,6 +109,12 @@ def claim_pages(connection: Connection, person: str, call: str, channel: Channel
     return connection.execute(claimed).rowcount
 
 
+def people_held(connection: Connection) -> frozenset[str]:
+    """Everybody whose call a limit holds back."""
+    query = select(pages.c.person).where(QUEUED, pages.c.channel == Channel.VOICE.value, pages.c.held.is_(True))
+    return frozenset(connection.execute(query.distinct()).scalars())
+
+
 def urgent_waits(connection: Connection, person: str, channel: Channel = Channel.VOICE) -> bool:
     """Whether any of the pages that wait for `person` is urgent."""
     urgent = select(pages.c.id).where(_waits(channel, person), pages.c.urgent.is_(True)).limit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -18,6 +18,7 @@ from bridge.speech.values import PLACES, written
 from bridge.store.calls import live
 from bridge.store.ids import ALPHABET
 from bridge.store.overview import Glance, Overview, overview
+from bridge.store.pages import people_held
 from bridge.store.reading import IncidentView, incident_view
 from bridge.web.outlook import Outlook, Ringing, outlook, ringing
 from bridge.web.site import NotFound, Visit, shown
@@ -53,6 +54,14 @@ class Card:
     outlook: Outlook
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Who is on the phone, by person, and whose calls a limit holds back."""
+
+    live: Mapping[str, Call] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+
+
 def incident_routes() -> list[web.RouteDef]:
     """The first page, and one for each incident."""
     return [web.get("/", shown(home)), web.get("/incidents/{id}", shown(incident))]
@@ -64,10 +73,10 @@ async def home(visit: Visit) -> web.StreamResponse:
     found: Overview = await site.database.read(
         lambda connection: overview(connection, site.dispatch.snapshots, most_open=MOST_OPEN, most_over=MOST_OVER)
     )
-    calls = {call.person: call for call in found.live}
+    lines = _Lines({call.person: call for call in found.live}, found.held)
     told = {
-        "cards": [_card(visit, glance, calls) for glance in found.open],
-        "over": [_card(visit, glance, {}) for glance in found.over],
+        "cards": [_card(visit, glance, lines) for glance in found.open],
+        "over": [_card(visit, glance, _Lines()) for glance in found.over],
         "found": found,
         "duty": await duty(visit),
     }
@@ -77,27 +86,26 @@ async def home(visit: Visit) -> web.StreamResponse:
 async def incident(visit: Visit) -> web.StreamResponse:
     """One incident. Raises NotFound."""
     site, id_ = visit.site, visit.request.match_info["id"]
-    view, calls = await site.database.read(
+    view, calls, held = await site.database.read(
         lambda connection: (
             incident_view(connection, site.dispatch.snapshots, id_, most_alerts=MOST_ALERTS),
             live(connection),
+            people_held(connection),
         )
     )
     if view is None:
         raise NotFound("There is no such incident. Those that are over are forgotten after a while.")
-    return await visit.page("incident.html.j2", _whole(visit, view, calls))
+    return await visit.page(
+        "incident.html.j2", _whole(visit, view, _Lines({call.person: call for call in calls}, held))
+    )
 
 
-def _whole(visit: Visit, view: IncidentView, calls: Sequence[Call]) -> dict[str, object]:
+def _whole(visit: Visit, view: IncidentView, lines: _Lines) -> dict[str, object]:
     incident = view.stored.incident
     worst = view.alerts[0] if view.alerts else None
     firing = sum(alert.firing for alert in view.alerts)
     return {
-        "card": _card(
-            visit,
-            Glance(view.stored, worst, firing, len(view.alerts)),
-            {call.person: call for call in calls},
-        ),
+        "card": _card(visit, Glance(view.stored, worst, firing, len(view.alerts)), lines),
         "origin": view.stored.origin,
         "lines": story(view.journal, view.alerts, visit.config.people, len(incident.policy.steps)),
         "alerts": view.alerts,
@@ -107,7 +115,7 @@ def _whole(visit: Visit, view: IncidentView, calls: Sequence[Call]) -> dict[str,
     }
 
 
-def _card(visit: Visit, glance: Glance, live: Mapping[str, Call]) -> Card:
+def _card(visit: Visit, glance: Glance, lines: _Lines) -> Card:
     incident, worst = glance.stored.incident, glance.worst
     return Card(
         incident=incident,
@@ -116,7 +124,7 @@ def _card(visit: Visit, glance: Glance, live: Mapping[str, Call]) -> Card:
         severity=(worst.labels.get("severity", "") if worst else "")[:40],
         firing=glance.firing,
         known=glance.known,
-        ringing=ringing(incident, live),
+        ringing=ringing(incident, lines.live, lines.held),
         outlook=outlook(incident, visit.site.dispatch.world.roster),
     )
 

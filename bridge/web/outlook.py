@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,19 +27,22 @@ class Outlook:
     at: datetime | None = None
 
 
-def ringing(incident: Incident, live: Mapping[str, Call]) -> list[Ringing]:
-    """Whom this incident's pages are on their way to; `live`: the calls that are not over, by person."""
+def ringing(incident: Incident, live: Mapping[str, Call], held: Collection[str] = ()) -> list[Ringing]:
+    """Whom this incident's pages are on their way to; `live`: the calls that are not over, by person.
+
+    `held`: the people whose calls a limit holds back.
+    """
     return [
-        Ringing(one.person, how(live.get(one.person)))
+        Ringing(one.person, how(live.get(one.person), held=one.person in held))
         for one in incident.targets
         if one.reach in (Reach.CALLING, Reach.EARLIER)
     ]
 
 
-def how(call: Call | None) -> str:
-    """How far a call has come."""
+def how(call: Call | None, *, held: bool = False) -> str:
+    """How far a call has come; `held`: a limit keeps it from being made."""
     if call is None:
-        return "waits to be called"
+        return "a limit holds the call back, the story says until when" if held else "waits to be called"
     if call.state is CallState.QUEUED:
         return "the gateway is asked again soon" if call.tries else "is about to be called"
     if call.answered_at is not None:
