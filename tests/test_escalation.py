@@ -635,6 +635,14 @@ def test_whom_a_call_reached_gets_none() -> None:
     assert texts(decide(last, over("i1-2"), ALL, at(3)).pages) == ["alice"]
 
 
+def test_who_was_tried_in_vain_when_the_step_is_over_gets_it_too() -> None:
+    """`unreached`: the wait ends before the attempts do; who has not answered is told, whose phone rings now is not."""
+    both = Step(("alice", "bob"), wait=minutes(5), attempts=3, retry_after=minutes(9), sms=("alice", "bob"))
+    incident = begun(Policy("p", (replace(both, sms_when=SmsWhen.UNREACHED), BOTH)))
+    left = decide(after(incident, (over("i1-1"), 1)), Due(), ALL, at(5))
+    assert (left.verdict, texts(left.pages), calls(left.pages)) == (Verdict.NEXT_STEP, ["alice"], ["carol"])
+
+
 def test_an_sms_tells_whom_nobody_can_call() -> None:
     """Nobody to call: those who get an SMS are told, and the chain goes on at once, to its end if need be."""
     empty = replace(UNREACHED, targets=("nobody",))

@@ -20,7 +20,7 @@ An SMS is a page that nobody waits for: what becomes of it changes nothing here,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -134,7 +134,9 @@ def _due(incident: Incident, roster: Roster, now: datetime) -> Decision:
     if _stale(incident, now):
         return _no_news(incident, now)
     if incident.step_ends_at is not None and incident.step_ends_at <= now:
-        return _next_step(incident, roster, now)
+        tried = [one.person for one in incident.targets if one.reach is Reach.RETRYING]
+        incident, texts = _given_up(incident, tried, roster, now)
+        return _with(texts, _next_step(incident, roster, now))
     return _retry(incident, now)
 
 
@@ -157,7 +159,7 @@ def _page_ended(incident: Incident, event: PageEnded, roster: Roster, now: datet
         return _ignore(incident)
     told = _told(incident, target, event.outcome, now)
     moved = replace(incident, targets=tuple(told if one is target else one for one in incident.targets))
-    moved, texts = _texts(moved, _written_to_now(incident, told, roster, now), incident.round, incident.step)
+    moved, texts = _given_up(moved, [told.person] if told.reach is Reach.UNREACHED else (), roster, now)
     return _with(texts, _after_call(moved, told, roster, now))
 
 
@@ -168,12 +170,13 @@ def _after_call(moved: Incident, told: Target, roster: Roster, now: datetime) ->
     return _plain(moved, verdict, Line(verdict, told.person, moved.round, moved.step, told.attempt))
 
 
-def _written_to_now(incident: Incident, told: Target, roster: Roster, now: datetime) -> tuple[str, ...]:
-    """Whom no call reached gets the SMS that the step has for them then."""
+def _given_up(
+    incident: Incident, people: Collection[str], roster: Roster, now: datetime
+) -> tuple[Incident, tuple[Page, ...]]:
+    """Whom no call of the step reached gets the SMS that it has for them then."""
     step = incident.policy.steps[incident.step]
-    if told.reach is not Reach.UNREACHED or step.sms_when is not SmsWhen.UNREACHED:
-        return ()
-    return tuple(person for person in _people(step.sms, roster, now) if person == told.person)
+    readers = _people(step.sms, roster, now) if step.sms_when is SmsWhen.UNREACHED else ()
+    return _texts(incident, [one for one in readers if one in people], incident.round, incident.step)
 
 
 def _told(incident: Incident, target: Target, outcome: Outcome, now: datetime) -> Target:
@@ -202,7 +205,8 @@ def _retry(incident: Incident, now: datetime) -> Decision:
     if not pages:
         return _ignore(incident)
     moved = replace(incident, targets=tuple(targets), serial=serial)
-    return _paging(moved, Verdict.RETRIED, tuple(pages), [_line(Verdict.RETRIED, page) for page in pages])
+    lines = [Line(Verdict.RETRIED, page.person, page.round, page.step, page.attempt) for page in pages]
+    return _paging(moved, Verdict.RETRIED, tuple(pages), lines)
 
 
 def _next_step(incident: Incident, roster: Roster, now: datetime, *, who: str | None = None) -> Decision:
@@ -370,10 +374,6 @@ def _paging(incident: Incident, verdict: Verdict, pages: tuple[Page, ...], lines
 
 def _ignore(incident: Incident) -> Decision:
     return Decision(_timed(incident), Verdict.IGNORED)
-
-
-def _line(verdict: Verdict, page: Page) -> Line:
-    return Line(verdict, page.person, page.round, page.step, page.attempt)
 
 
 def _timed(incident: Incident) -> Incident:
