@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bridge.errors import GatewayRefused, GatewayUnavailable, GatewayUncertain, 
 from bridge.simulator import Simulator, refused, silent
 from bridge.store import retention, texts
 from tests.alertmanagers import fake_alertmanager
-from tests.stories.night import ALICE, BOB, DUSK, TOKEN, both, night, running
+from tests.stories.night import ALICE, BOB, DUSK, TOKEN, alert, body, both, night, running
 from tests.stories.test_accounts import two
 from tests.stories.test_alertmanagers import asking
 from tests.stories.test_sms import ALONE, LIMITS, sent
@@ -61,6 +62,28 @@ async def test_a_template_that_fails_at_night(tmp_path: Path) -> None:
 
     assert sent(one)[0].startswith("This is callbridge.")
     assert any(line["word"] == "speech_fallback" and "sms.txt.j2:1" in line["note"] for line in story["journal"])
+
+
+@both
+async def test_a_request_that_was_cut_off_is_looked_up_after_the_start(tmp_path: Path) -> None:
+    """The program dies after the gateway took the SMS, before it answered: it is found then, and not repeated."""
+    async with night(tmp_path, text=ALONE) as one:
+        one.app.patience = timedelta(0)
+        one.phones.faults.set(on="sms", hang_after=True, times=1)
+        async with one.session.post(f"{one.url}/webhook/alertmanager", json=body([alert("DiskFull")])) as answer:
+            assert answer.status == 200
+        await one.phones.until(lambda: one.phones.messages)
+        phones, clock = one.phones, one.clock
+        one.app.stop.set()
+        await asyncio.sleep(0.3)
+        async with running(tmp_path, phones, clock, text=ALONE) as again:
+            before = (await again.story())["sms"][0]["state"]
+            await again.passes(minutes=1)
+            story = await again.story()
+
+    assert (before, len(phones.messages)) == ("sending", 1)
+    assert story["sms"][0]["outcome"] == "delivered"
+    assert "found in the gateway's journal" in [line["note"] for line in story["journal"]]
 
 
 async def test_a_receipt_may_name_our_own_id(tmp_path: Path) -> None:
