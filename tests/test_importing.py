@@ -70,12 +70,12 @@ def grafana() -> Draft:
 
 
 def test_sachet_receivers_become_policies(sachet: Draft, tmp_path: Path) -> None:
-    """Each receiver with numbers is a policy that calls all of them at once; a number has one person."""
+    """A receiver with numbers is a policy that calls them all at once, or sends SMS as it did; a number is a person."""
     made = loaded(sachet, tmp_path)
 
-    assert {name: [step.targets for step in one.steps] for name, one in made.policies.items()} == {
-        "night-watch": [("night-watch-1", "night-watch-2")],
-        "team-sms": [("night-watch-2",)],
+    assert {name: [(step.targets, step.sms) for step in one.steps] for name, one in made.policies.items()} == {
+        "night-watch": [(("night-watch-1", "night-watch-2"), ())],
+        "team-sms": [((), ("night-watch-2",))],
     }
     assert [person.phone for person in made.people.values()] == ["+491711234567", "+491717654321"]
     assert made.gateway.sender == "49301234567"
@@ -89,7 +89,7 @@ def test_sachet_receivers_become_policies(sachet: Draft, tmp_path: Path) -> None
         (6, "callbridge calls through sms77/seven only"),
         (9, "Go's templates are not read"),
         (20, "Go's templates are not read"),
-        (21, "was told by SMS"),
+        (21, 'was told through "messagebird"'),
         (23, "is no number that a phone can show"),
         (26, "has no country"),
         (27, "telegram has no telephone numbers"),

@@ -63,10 +63,11 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """People and schedules that are called side by side; `wait` in seconds, None: as the config's default."""
+    """Who is called side by side, and who gets an SMS; `wait` in seconds, None: as the config's default."""
 
-    call: tuple[str, ...]
+    call: tuple[str, ...] = ()
     wait: int | None = None
+    sms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """sachet's config.yaml: providers, and receivers that Alertmanager names. Source: cmd/sachet/config.go, 0.3.2.
 
-A receiver becomes a policy that calls all its numbers side by side, which is what sachet does with them. Which alerts
-go to it is no part of that file: it stands in Alertmanager's routing tree.
+A receiver becomes a policy that calls all its numbers side by side, or sends each an SMS, which is what sachet does
+with them. Which alerts go to it is no part of that file: it stands in Alertmanager's routing tree.
 """
 
 from __future__ import annotations
@@ -54,12 +54,13 @@ def _receiver(spot: Spot, draft: Draft, known: dict[str, str]) -> None:
     if provider in NO_PHONES:
         draft.lost(spot, f"{provider} has no telephone numbers; keep another receiver for it in Alertmanager")
         return
-    people = [key for one in spot.each("to") if (key := _person(one, name, draft, known))]
+    found = [key for one in spot.each("to") if (key := _person(one, name, draft, known))]
+    people = tuple(dict.fromkeys(found))
     if not people:
         draft.lost(spot, "has no number that can be called, and so no policy; add people and a policy by hand")
         return
     key = key_of(name, draft.policies, "policy")
-    draft.policies[key] = Policy((Step(tuple(dict.fromkeys(people))),))
+    draft.policies[key] = Policy((Step(call=people) if text_at(spot, "type") == VOICE else Step(sms=people),))
     if draft.root:
         draft.routes.append(Route(key, was=f"what Alertmanager's own routes send to the receiver {shown(name)}"))
     draft.root = draft.root or key
@@ -90,10 +91,8 @@ def _international(text: str) -> str:
 
 def _manner(spot: Spot, provider: str, draft: Draft) -> None:
     """What sachet said and how, as far as it is not how callbridge does it."""
-    if text_at(spot, "type") != VOICE:
-        draft.lost(spot, "was told by SMS; callbridge calls")
     if provider != OURS:
-        draft.lost(spot, f"was told through {shown(provider)}; callbridge calls through sms77/seven")
+        draft.lost(spot, f"was told through {shown(provider)}; callbridge tells through sms77/seven")
     if sender := spot.at("from"):
         _sender(sender, draft)
     if text := spot.at("text"):

@@ -98,8 +98,8 @@ def _policy(policy: Policy) -> Iterator[str]:
 
 
 def _step(step: Step) -> dict[str, Value]:
-    wait: dict[str, Value] = {} if step.wait is None else {"wait": brief(timedelta(seconds=step.wait))}
-    return {"call": list(step.call), **wait}
+    told: dict[str, Value] = {key: list(who) for key, who in (("call", step.call), ("sms", step.sms)) if who}
+    return told if step.wait is None else told | {"wait": brief(timedelta(seconds=step.wait))}
 
 
 def _hours(hours: Hours) -> dict[str, Value]:

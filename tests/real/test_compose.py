@@ -101,6 +101,7 @@ def test_the_files_are_faultless(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for command in (
         [promtool, "check", "config", desk.files / "compose" / "prometheus.yml"],
         [promtool, "check", "rules", "--lint-fatal", CONFIGS / "desk.rules.yml"],
+        [promtool, "check", "web-config", CONFIGS / "callbridge" / "web.yaml"],
         [amtool, "check-config", CONFIGS / "alertmanager.yml"],
     ):
         told = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=30)
@@ -133,7 +134,7 @@ class Desk:
             text = text.replace(f"{name}:{port}", f"127.0.0.1:{self.ports[name]}")
         for one in [SERVICES[service]] if service else SERVICES.values():
             for target, source in mounts(one).items():
-                text = re.sub(rf"(?<![\w./-]){target}(?![\w.-])", str(self.place(source)), text)
+                text = re.sub(rf"(?<![\w.-])(?<!:/){target}(?![\w.-])", str(self.place(source)), text)
         rules = (f"{self.files / folder}/*.rules.yml" for folder in ("compose", "prometheus"))
         text = text.replace("/etc/prometheus/rules/*.rules.yml", ", ".join(rules))
         return re.sub(r"(interval|for|group_wait): \d+s", r"\1: 1s", text)
@@ -204,6 +205,7 @@ def test_stopping_grafana_rings_a_phone(tmp_path: Path) -> None:
             said = phones.wait_for(r"ring +\+49 171 …67")
 
     assert "accept    +49 171 …67" in said
+    assert (tmp_path / "callbridge" / "callbridge.db").exists()
     told = callbridge.log.read_text()
     assert re.search(r"msg=opened .*policy=default", told)
     # The Watchdog came too, and rings nobody.
