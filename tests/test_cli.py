@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bridge import __version__
@@ -135,7 +136,8 @@ def test_version(run: Run) -> None:
         ("incidents --user=me --password-file=/no/such/file", "/no/such/file: cannot read the secret"),
         ("serve --config.file=x --web.allow-unauthenticated=no", "--web.allow-unauthenticated"),
         ("simulator --era=1999", "invalid choice: '1999'"),
-        ("simulator --person=x", "write NUMBER=ANSWER"),
+        ("simulator --person=x", "--person=x: write NUMBER=ANSWER"),
+        ("simulator --sms=x", "--sms=x: write NUMBER=ANSWER"),
         ("simulator --person=+491711234567=dances", "nobody behaves like 'dances'"),
         ("simulator --web.listen-address=0.0.0.0:0", "loopback only"),
     ],
@@ -636,12 +638,12 @@ def test_simulator_help(run: Run) -> None:
 
 
 async def test_simulator_with_several_answers(run: Run, tmp_path: Path) -> None:
-    """`sleeps;answers:after=1,listens=1`: the first call rings out, the second is answered, and the third too."""
+    """One answer a call, and one an SMS (--sms): the last one repeats."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "simulator", f"--key={KEY}", f"--web.listen-address=127.0.0.1:{port}"),
-        f"--person={ALICE}=refused:202;answers:after=0,listens=0",
+        *(f"--person={ALICE}=refused:202;answers:after=0,listens=0", f"--sms={ALICE}=refused:403;replies:OK"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -656,6 +658,10 @@ async def test_simulator_with_several_answers(run: Run, tmp_path: Path) -> None:
             code, _, err = await asyncio.to_thread(run, "call", "alice", f"--config.file={path}", "--yes")
             codes.append((code, "number_invalid" in err))
         assert codes == [(1, True), (0, False)]
+        async with aiohttp.ClientSession(headers={"X-Api-Key": KEY}) as session:
+            sms = f"http://127.0.0.1:{port}/api/sms"
+            said = [await (await session.post(sms, data={"to": ALICE, "text": text})).text() for text in ("a", "b")]
+        assert said == ["403", "100"]
     finally:
         process.terminate()
         await process.wait()

@@ -30,6 +30,13 @@ def add_to(commands: Commands) -> None:
         " ';' stands between answers (the last one repeats), ',' within one; may be repeated",
     )
     command.add_argument(
+        "--sms",
+        metavar="NUMBER=ANSWER[;ANSWER]",
+        action="append",
+        default=[],
+        help="what a person does with an SMS, in the same words: '+491711234567=replies:OK' (fails, silent, refused)",
+    )
+    command.add_argument(
         "--hook", metavar="URL", help="where reports go, such as http://127.0.0.1:10077/webhook/sms77/TOKEN"
     )
     add_logging(command, "warn")
@@ -40,16 +47,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Until interrupted."""
     logs.set_up(arguments.level, arguments.format)
     host, port = parse_address(arguments.listen)
-    people = dict(_person(text) for text in arguments.person)
+    people = dict(_person("--person", text) for text in arguments.person)
+    readers = dict(_person("--sms", text) for text in arguments.sms)
+    era = Era(arguments.era)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run_simulator(host, port, Era(arguments.era), arguments.key, people, arguments.hook, _tell))
+        asyncio.run(run_simulator(host, port, era, arguments.key, people, arguments.hook, _tell, readers=readers))
     return 0
 
 
-def _person(text: str) -> tuple[str, list[Answer]]:
+def _person(flag: str, text: str) -> tuple[str, list[Answer]]:
     number, equals, answers = text.partition("=")
     if not equals or not answers:
-        raise CallbridgeError(f"--person={text}: write NUMBER=ANSWER, such as +491711234567=sleeps")
+        raise CallbridgeError(f"{flag}={text}: write NUMBER=ANSWER, such as +491711234567=sleeps")
     return number, [parse_answer(answer) for answer in answers.split(";")]
 
 

@@ -19,7 +19,7 @@ def tell(effects: Effects) -> None:
         about = fields(call=call.id, gateway_id=call.gateway_id, person=call.person, duration=call.duration)
         log.info("call ended: %s", outcome, extra=about)
     for person, why in effects.held:
-        log.warning("calls are held back", extra=fields(person=person, note=why))
+        log.warning("held back", extra=fields(person=person, note=why))
     for incident, line, note in effects.told[:SAID_AT_ONCE]:
         about = fields(
             incident=incident.id,

@@ -212,14 +212,17 @@ async def run(
     *,
     scale: float = 1.0,
     clock: Clock | None = None,
+    readers: Mapping[str, list[Answer]] | None = None,
 ) -> None:
-    """Be a telephone company until cancelled: the face for the command line.
+    """Be a telephone company until cancelled: the face for the command line. `readers`: what people do with an SMS.
 
     Raises CallbridgeError if it cannot start, ScriptError for a number or a URL that is none.
     """
     simulator = Simulator(clock or SystemClock(), era=era, key=key, scale=scale, tell=tell)
     for number, answers in people.items():
         simulator.script(number, *answers)
+    for number, answers in (readers or {}).items():
+        simulator.script_sms(number, *answers)
     if hook_url is not None:
         simulator.subscribe(hook_url)
     await simulator.start(host, port)
