@@ -148,12 +148,12 @@ class Writer:
             row = await gateway.find_sms(sms.number, sms.text, since, self._clock.now(), foreign_id=sms.id, known=known)
         except GatewayError as error:
             self._cannot_look_up(sms, error)
-            await self._post.not_found(sms.id, sure=False)
+            await self._post.not_found(sms, sure=False)
             return
         if row is not None:
             await self._post.found(sms.id, row)
         else:
-            await self._post.not_found(sms.id, sure=True)
+            await self._post.not_found(sms, sure=True)
 
     async def _ask_after(self, sms: Sms) -> None:
         """No receipt came in time: the gateway's journal may have it."""

@@ -99,9 +99,15 @@ class Post:
         """This account did not take the SMS, and another one may."""
         await self._with(id_, lambda ledger, sms: texting.unavailable(ledger, sms, error))
 
-    async def not_found(self, id_: str, *, sure: bool) -> None:
+    async def not_found(self, asked: Sms, *, sure: bool) -> None:
         """The gateway knows nothing of an SMS that was looked up (`sure`), or it could not be asked."""
-        await self._with(id_, lambda ledger, sms: texting.not_found(ledger, sms, sure))
+
+        def tell(ledger: Ledger, sms: Sms) -> None:
+            # Another process may have looked it up too, and requested it again.
+            if sms.version == asked.version:
+                texting.not_found(ledger, sms, sure)
+
+        await self._with(asked.id, tell)
 
     async def give_up(self, id_: str) -> None:
         """No receipt came in time, and the gateway's journal has none either."""
