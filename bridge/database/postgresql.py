@@ -281,13 +281,21 @@ def _engine(connected: Callable[[], Awaitable[Any]], options: dict[str, str]) ->
     return engine
 
 
-def _legible(value: Any) -> Any:
+def _legible(parameters: Any) -> Any:
     """PostgreSQL keeps no text with a NUL in it, and a stranger's label must not cost us the message."""
+    if not _illegible(parameters):
+        return parameters
+    if isinstance(parameters, str):
+        return parameters.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return type(parameters)(_legible(one) for one in parameters)
+
+
+def _illegible(value: Any) -> bool:
     if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in value else value
+        return "\0" in value
     if isinstance(value, (list, tuple)):
-        return type(value)(_legible(one) for one in value)
-    return value
+        return any(_illegible(one) for one in value if isinstance(one, (str, list, tuple)))
+    return False
 
 
 async def _connect(url: str, settings: dict[str, str]) -> Any:
