@@ -48,7 +48,7 @@ check: $(VENV)/dev.stamp  ## style, types, and which room may know which
 	$(BIN)/lint-imports
 
 bench: $(VENV)/dev.stamp  ## what it takes, each as a ratio within one run
-	@for one in intake storm rest; do echo "$$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
+	@for one in intake storm rest restart; do echo "$$one"; $(BIN)/python -m benchmarks.$$one || exit 1; done
 
 dashboards: $(VENV)/dev.stamp  ## write the dashboards and docs/metrics.md anew from their sources
 	$(BIN)/python -m deploy.grafana.make
