@@ -73,3 +73,14 @@ def read(file: str) -> str:
     """A file of the project; "" where there is none."""
     path = ROOT / file
     return path.read_text() if path.exists() else ""
+
+
+def test_the_reliability_table_names_what_is_there() -> None:
+    """Every test and every benchmark that docs/reliability.md names as its proof exists."""
+    text = (DOCS / "reliability.md").read_text()
+    named = set(re.findall(r"tests/[\w/]+\.py", text))
+    benchmarks = {f"benchmarks/{name}.py" for name in re.findall(r"python -m benchmarks\.(\w+)", text)}
+
+    assert named
+    assert benchmarks
+    assert [one for one in sorted(named | benchmarks) if not (ROOT / one).is_file()] == []
