@@ -91,7 +91,8 @@ class Account:
     @property
     def trouble(self) -> str:
         """What speaks against a call by it; "" as long as nothing does."""
-        if self.circuit.state is not State.CLOSED:
+        # On trial it answers, and only a call can show more: there may be none for days.
+        if self.circuit.state is State.OPEN:
             return f"{self.name} takes no calls"
         if self.low:
             return f"the balance of {self.name} is below min_balance"

@@ -119,6 +119,7 @@ async def test_an_account_is_out_and_comes_back(desk: Desk) -> None:
         with pytest.raises(GatewayUnavailable):
             await desk.accounts.place(account, CALL)
     assert desk.accounts.out
+    assert desk.accounts.trouble == "main takes no calls; spare takes no calls"
     assert desk.accounts.in_order([]) is None
     assert desk.accounts.asked_at(NOW) == NOW + timedelta(seconds=5)
     assert desk.shown("gateway_up", gateway="main") == 0
@@ -133,8 +134,28 @@ async def test_an_account_is_out_and_comes_back(desk: Desk) -> None:
     assert desk.accounts.reopened
     assert desk.main.circuit.state is State.TRIAL
     assert desk.shown("gateway_up", gateway="main") == 1
+    assert desk.accounts.trouble == ""
     await desk.accounts.place(desk.main, CALL)
     assert desk.main.circuit == Circuit()
+
+
+@pytest.mark.parametrize(
+    ("circuit", "back_after", "troubled"),
+    [
+        (Circuit(), None, False),
+        (Circuit(), -1, False),
+        (Circuit(), 0, True),
+        (Circuit(), 1, True),
+        (OUT, None, True),
+        (Circuit(State.TRIAL), -1, True),
+    ],
+)
+async def test_a_call_of_an_outage(desk: Desk, circuit: Circuit, back_after: int | None, *, troubled: bool) -> None:
+    """One that was requested while its account was out, or before it went out, was part of the outage."""
+    desk.main.circuit = circuit
+    desk.main.back_at = None if back_after is None else NOW + timedelta(minutes=back_after)
+    assert desk.accounts.troubled(replace(call(PLACING), requested_at=NOW)) is troubled
+    assert desk.accounts.troubled(replace(call(PLACING, "spare"), requested_at=NOW)) is False
 
 
 def call(state: CallState, account: str = "main", reason: str = "") -> Call:
