@@ -17,7 +17,7 @@ import aiohttp
 from bridge.call import Call, CallState
 from bridge.clock import Clock
 from bridge.config import GatewaySettings
-from bridge.errors import CallbridgeError, GatewayError
+from bridge.errors import CallbridgeError, GatewayError, Reason
 from bridge.gateway import (
     Circuit,
     Dialect,
@@ -32,6 +32,7 @@ from bridge.gateway import (
     failed,
     nothing,
     probed,
+    rests,
     there,
 )
 from bridge.logs import conceal, fields
@@ -146,6 +147,8 @@ class Accounts:
             state = account.circuit.state
             if account.name in without or state is State.OPEN:
                 continue
+            if rests(account.circuit, self._clock.now()) and not self._alone(account, without):
+                continue
             free = self._free(account, live)
             if state is State.CLOSED or free > 0:
                 return account, max(free, 0)
@@ -157,6 +160,11 @@ class Accounts:
         One that takes no calls may still send SMS, but is asked after those that are well.
         """
         return sorted(self._all, key=lambda account: account.circuit.state is State.OPEN)
+
+    def _alone(self, account: Account, without: Collection[str] = ()) -> bool:
+        """Whether no other account takes calls, but for those named in `without`."""
+        others = (one for one in self._all if one is not account and one.name not in without)
+        return all(one.circuit.state is not State.CLOSED for one in others)
 
     def _free(self, account: Account, live: Sequence[Call]) -> int:
         mine = [call for call in live if call.state is not CallState.QUEUED and self.of(call.account) is account]
@@ -209,6 +217,11 @@ class Accounts:
         """A call was taken, be it known by an answer or later by the gateway's journal."""
         self._moved(account, answered(account.circuit))
 
+    def unreachable(self, account: Account, error: GatewayError) -> None:
+        """A lost call could not even be looked up: where there is no way to the gateway, the next would be lost too."""
+        if account.circuit.state is State.CLOSED and error.reason in (Reason.CONNECTION, Reason.TIMEOUT):
+            self._moved(account, failed(account.circuit, error, self._clock.now()), error)
+
     def _moved(self, account: Account, circuit: Circuit, error: GatewayError | None = None) -> None:
         before, account.circuit = account.circuit.state, circuit
         if before is circuit.state:
@@ -251,7 +264,8 @@ class Accounts:
         try:
             error = await self._balance_or_why(account)
             account.silent = "" if there(error) else str(error)
-            self._moved(account, probed(account.circuit, error, self._clock.now()), error)
+            circuit = probed(account.circuit, error, self._clock.now(), alone=self._alone(account))
+            self._moved(account, circuit, error)
         except Exception:
             # A fault of ours must not end the worker: the account is asked again.
             log.exception("asking for the balance failed", extra=fields(gateway=account.name))

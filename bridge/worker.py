@@ -244,6 +244,7 @@ class Worker:
             row = await self._find(call)
         except GatewayError as error:
             log.warning("cannot look up a call", extra=fields(call=call.id, reason=error.reason.value, err=str(error)))
+            self.accounts.unreachable(self.accounts.of(call.account), error)
             await self._dispatch.not_found(call, self._sought(call, sure=False))
             return
         if row is not None:

@@ -179,6 +179,10 @@ PLACING, PLACED, QUEUED = CallState.PLACING, CallState.PLACED, CallState.QUEUED
         ((Circuit(State.TRIAL), Circuit()), [call(PLACING)], ("spare", 2)),
         ((Circuit(State.TRIAL), Circuit()), [call(PLACING, reason="timeout")], ("main", 1)),
         ((Circuit(State.TRIAL), OUT), [call(PLACING)], None),
+        ((Circuit(State.TRIAL, trials=1, tried_at=NOW), Circuit()), [], ("spare", 2)),
+        ((Circuit(State.TRIAL, trials=1, tried_at=NOW), OUT), [], ("main", 1)),
+        ((Circuit(State.TRIAL, trials=1, tried_at=NOW), Circuit(State.TRIAL)), [], ("main", 1)),
+        ((Circuit(State.TRIAL, trials=1, tried_at=NOW - timedelta(minutes=1)), Circuit()), [], ("main", 1)),
     ],
 )
 async def test_which_account_is_next(
@@ -208,6 +212,17 @@ async def test_which_account_is_asked_next(
     found = desk.accounts.after(error, live, ["main"])
     assert (None if found is None else found.name) == following
     assert desk.accounts.after(error, live, ["main", "spare"]) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "out"), [(Reason.TIMEOUT, True), (Reason.CONNECTION, True), (Reason.CARRIER, False)]
+)
+async def test_a_look_up_that_cannot_be_made(desk: Desk, reason: Reason, *, out: bool) -> None:
+    """Where there is no way to the gateway it counts like a call that was not taken; a journal that fails does not."""
+    for _ in range(4):
+        desk.accounts.unreachable(desk.main, GatewayUnavailable(reason))
+    assert (desk.main.circuit.state is State.OPEN) is out
+    assert (desk.shown("gateway_up", gateway="main") == 0) is out
 
 
 async def test_a_fault_of_ours_does_not_end_the_upkeep(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

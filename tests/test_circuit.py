@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import GatewayError, GatewayRefused, GatewayUnavailable, GatewayUncertain, Reason
-from bridge.gateway import Circuit, State, another_may, answered, failed, probed
+from bridge.gateway import Circuit, State, another_may, answered, failed, probed, rests
 from bridge.gateway.circuit import FAILURES, FIRST_PAUSE, LAST_RESORT, LONGEST_PAUSE, pause
 
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 CLOSED = Circuit()
 SHAKEN = Circuit(failures=FAILURES - 1)
-OPEN = Circuit(State.OPEN, FAILURES, 2, NOW, NOW + 20 * SECOND)
-TRIAL = Circuit(State.TRIAL, FAILURES, 3)
+OPEN = Circuit(State.OPEN, FAILURES, 2, NOW, NOW + 20 * SECOND, 1, NOW)
+TRIAL = Circuit(State.TRIAL, FAILURES, 3, trials=1, tried_at=NOW)
 ALL = {"closed": CLOSED, "shaken": SHAKEN, "open": OPEN, "trial": TRIAL}
 BUSY = GatewayUnavailable(Reason.CARRIER, "the carrier", 600)
 LOST = GatewayUncertain(Reason.TIMEOUT, "no answer")
@@ -68,7 +68,8 @@ def test_an_open_one_learns_nothing_from_late_failures() -> None:
 
 def test_a_failed_trial_waits_longer() -> None:
     """It opens again, and the probe comes later than the one before."""
-    assert failed(TRIAL, LOST, NOW) == Circuit(State.OPEN, FAILURES + 1, 3, NOW, NOW + pause(3))
+    later = NOW + SECOND
+    assert failed(TRIAL, LOST, later) == Circuit(State.OPEN, FAILURES + 1, 3, later, later + pause(3), 2, later)
     assert pause(3) > pause(2)
 
 
@@ -106,6 +107,27 @@ def test_a_balance_that_never_answers_does_not_silence_the_phone() -> None:
     """After five minutes one call is let through: it may be the probe that is broken, and not the calls."""
     assert probed(OPEN, BUSY, NOW + LAST_RESORT - SECOND).state is State.OPEN
     assert probed(OPEN, BUSY, NOW + LAST_RESORT).state is State.TRIAL
+    assert probed(OPEN, BUSY, NOW + LAST_RESORT, alone=False).state is State.OPEN
+
+
+@pytest.mark.parametrize(
+    ("circuit", "minutes"),
+    [
+        (Circuit(State.TRIAL), 0),
+        (CLOSED, 0),
+        (OPEN, 0),
+        (TRIAL, 1),
+        (replace(TRIAL, trials=2), 2),
+        (replace(TRIAL, trials=3), 4),
+        (replace(TRIAL, trials=6), 30),
+        (replace(TRIAL, trials=9999), 30),
+    ],
+)
+def test_a_failed_trial_is_followed_by_a_rest(circuit: Circuit, minutes: int) -> None:
+    """The first trial is made at once; after each that failed it is passed over for longer, half an hour at most."""
+    assert rests(circuit, NOW + timedelta(minutes=minutes)) is False
+    if minutes:
+        assert rests(circuit, NOW + timedelta(minutes=minutes) - SECOND) is True
 
 
 def test_pauses_grow_to_a_bound() -> None:

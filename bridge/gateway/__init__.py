@@ -13,7 +13,7 @@ reports    what its webhook brings; signature: whether it is really from there
 
 from __future__ import annotations
 
-from bridge.gateway.circuit import Circuit, State, another_may, answered, failed, probed, there
+from bridge.gateway.circuit import Circuit, State, another_may, answered, failed, probed, rests, there
 from bridge.gateway.client import Gateway, nothing
 from bridge.gateway.record import Recording
 from bridge.gateway.reports import Ignored, Keypress, Reply, Told, read_reports
@@ -60,6 +60,7 @@ __all__ = [
     "open_session",
     "probed",
     "read_reports",
+    "rests",
     "there",
     "verify_signature",
 ]

@@ -6,7 +6,7 @@
 | open | closed: a late answer is one too | - | trial | open, and the next probe is later; at last: trial |
 | trial | closed | open, and the first probe is later than the last time | - | - |
 
-Open: no call is requested there. Trial: one call at a time, until one is taken.
+Open: no call is requested there. Trial: one call at a time, until one is taken; see `rests`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(seconds=60)
 # /balance may be what is broken, and calls not: after so long one call is let through, whatever the probe says.
 LAST_RESORT = timedelta(minutes=5)
+# Between two trials, as long as another account takes calls.
+FIRST_REST = timedelta(minutes=1)
+LONGEST_REST = timedelta(minutes=30)
 
 # No other request would fare better before somebody has mended it.
 _AT_ONCE = frozenset({Reason.AUTHENTICATION, Reason.NO_CREDIT})
@@ -43,13 +46,18 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """`failures` in a row, `probes` that were made since a call was taken; `probe_at` and `opened_at` while open."""
+    """`failures` in a row, `probes` and failed `trials` since a call was taken; `probe_at` and `opened_at` while open.
+
+    `tried_at`: when the last trial failed.
+    """
 
     state: State = State.CLOSED
     failures: int = 0
     probes: int = 0
     opened_at: datetime | None = None
     probe_at: datetime | None = None
+    trials: int = 0
+    tried_at: datetime | None = None
 
 
 # What one account cannot and another may: its limit for the number, its caller id, its dialect.
@@ -75,19 +83,31 @@ def failed(circuit: Circuit, error: GatewayError, now: datetime) -> Circuit:
     if circuit.state is State.OPEN:
         return circuit
     failures = circuit.failures + 1
-    if circuit.state is State.TRIAL or failures >= FAILURES or error.reason in _AT_ONCE:
-        return Circuit(State.OPEN, failures, circuit.probes, now, now + pause(circuit.probes))
-    return replace(circuit, failures=failures)
+    on_trial = circuit.state is State.TRIAL
+    if not on_trial and failures < FAILURES and error.reason not in _AT_ONCE:
+        return replace(circuit, failures=failures)
+    trials, tried_at = (circuit.trials + 1, now) if on_trial else (circuit.trials, circuit.tried_at)
+    return Circuit(State.OPEN, failures, circuit.probes, now, now + pause(circuit.probes), trials, tried_at)
 
 
-def probed(circuit: Circuit, error: GatewayError | None, now: datetime) -> Circuit:
-    """/balance was asked; `error`: why it did not answer, None: it did."""
+def probed(circuit: Circuit, error: GatewayError | None, now: datetime, *, alone: bool = True) -> Circuit:
+    """/balance was asked; `error`: why it did not answer, None: it did. `alone`: no other account takes calls."""
     if circuit.state is not State.OPEN or circuit.opened_at is None:
         return circuit
     probes = circuit.probes + 1
-    if there(error) or now - circuit.opened_at >= LAST_RESORT:
+    if there(error) or (alone and now - circuit.opened_at >= LAST_RESORT):
         return replace(circuit, state=State.TRIAL, probes=probes, opened_at=None, probe_at=None)
     return replace(circuit, probes=probes, probe_at=now + pause(probes))
+
+
+def rests(circuit: Circuit, now: datetime) -> bool:
+    """Whether one on trial is passed over as long as another account takes calls: after each failed trial for longer.
+
+    A call whose answer is lost costs somebody a minute until the next account may be asked.
+    """
+    if circuit.state is not State.TRIAL or circuit.tried_at is None:
+        return False
+    return now < circuit.tried_at + min(FIRST_REST * (1 << min(circuit.trials - 1, 10)), LONGEST_REST)
 
 
 def pause(probes: int) -> timedelta:

@@ -144,6 +144,21 @@ async def test_what_the_first_never_took_is_asked_of_the_second_when_the_first_i
         assert asked(spare, "/journal/voice") == 0
 
 
+async def test_a_first_account_that_hangs_costs_one_call_a_minute(tmp_path: Path) -> None:
+    """Nothing comes back from it for ten minutes: one call is looked up in vain, all others are placed at once."""
+    async with accounts(tmp_path) as (it, spare):
+        it.phones.faults.set(hang_before=True, on="any")
+        for number in range(4):
+            await it.fires(f"Alert{number}", group=str(number))
+            await it.passes(minutes=2, seconds=30)
+
+        first, *others = spare.calls
+        assert 60 <= (first.requested_at - DUSK).total_seconds() <= 80
+        assert [(call.requested_at - DUSK).total_seconds() // 150 for call in others] == [1, 2, 3]
+        assert all((call.requested_at - DUSK).total_seconds() % 150 < 2 for call in others)
+        assert it.calls() == []
+
+
 async def test_a_daily_limit_at_one_account_is_none_at_the_other(tmp_path: Path) -> None:
     """403 for her number: the second calls her, and the first stays in order for everybody else."""
     async with accounts(tmp_path) as (it, spare):
