@@ -8,6 +8,8 @@ The river, in the order of its rooms:
   speech      says what the phone says
   gateway     speaks to sms77/seven, and reads what it reports
   call        settles what became of a call; dispatch hears of it as of everything else
+  inquiry     asks Alertmanager, through its client (alertmanager): does it still fire, who silenced it, what was lost
+  heartbeat   tells somebody outside that all of this could call
   web         shows all of it to people, and takes their clicks
 """
 

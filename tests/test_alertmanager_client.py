@@ -21,6 +21,7 @@ from bridge.clock import ManualClock
 from bridge.config import AlertmanagerSettings, Secret
 from bridge.errors import CallbridgeError
 from bridge.inquiry.keeper import credentials
+from bridge.inquiry.recheck import narrow
 from bridge.route import parse_classic, parse_utf8
 from tests.alertmanagers import fake_alertmanager
 from tests.certificates import make_pair
@@ -96,8 +97,8 @@ async def test_setting_extending_and_ending() -> None:
         assert await one.silence(labels, **later) == id_  # type: ignore[arg-type]  # as the keys say
         [kept] = await one.silences()
         assert (kept.labels, kept.exact, kept.ends_at) == (labels, True, NOW + timedelta(hours=2))
-        await one.expire(id_)
-        await one.expire("00000000-0000-4000-8000-999999999999")
+        assert await one.expire(id_)
+        assert not await one.expire("00000000-0000-4000-8000-999999999999")
         assert fake.lasting() == []
 
 
@@ -218,25 +219,57 @@ async def test_two_members_are_one_voice() -> None:
         aiohttp.ClientSession() as session,
     ):
         one, two = member(session, a.url)[0], member(session, b.url)[0]
-        cluster = Cluster([member(session, "http://127.0.0.1:9")[0], one, two])
+        cluster = Cluster([one, two])
         print_ = a.fires("Down")
         b.fires("Down")
         a.human_silences('alertname="Down"')
         heard = await cluster.alerts()
         assert heard is not None
         assert heard.alerts[print_].tells
-        assert heard.by == (one, two)
+        assert (heard.by, heard.shown_by) == ((one, two), {print_: one})
         b.human_silences('alertname="Down"')
         heard = await cluster.alerts()
         assert heard is not None
         assert not heard.alerts[print_].tells
+        only_b = b.human_silences('alertname="Other"')
+        assert await cluster.expire(only_b)
         assert await cluster.expire("unknown")
-        a.fails = b.fails = 500
+        a.fails = 500
+        heard = await cluster.alerts()
+        assert heard is not None
+        assert heard.by == (two,)
+        assert not await cluster.expire("unknown")
+        b.fails = 500
         assert await cluster.alerts() is None
         assert await cluster.silences() is None
         assert await cluster.groups("pager") is None
         assert not await cluster.expire("unknown")
         assert await cluster.standings() == {}
+
+
+async def test_a_silence_is_set_where_the_alert_is() -> None:
+    """Of two clusters in one list that which shows the alert is asked first, the other where it does not answer."""
+    clock = ManualClock(NOW)
+    async with fake_alertmanager(clock) as a, fake_alertmanager(clock) as b, aiohttp.ClientSession() as session:
+        one, two = member(session, a.url)[0], member(session, b.url)[0]
+        cluster = Cluster([one, two])
+        words = {"starts_at": NOW, "ends_at": NOW + timedelta(hours=1), "created_by": "callbridge", "comment": "ACK! x"}
+        assert await cluster.silence({"alertname": "Down"}, first=two, **words)  # type: ignore[arg-type]  # as the keys say
+        assert (len(a.lasting()), len(b.lasting())) == (0, 1)
+        b.fails = 500
+        assert await cluster.silence({"alertname": "Down"}, first=two, **words)  # type: ignore[arg-type]  # as the keys say
+        assert (len(a.lasting()), len(b.lasting())) == (1, 1)
+        a.fails = 500
+        assert await cluster.silence({"alertname": "Down"}, **words) is None  # type: ignore[arg-type]  # as the keys say
+
+
+def test_a_question_fits_into_an_address() -> None:
+    """The name of the alert comes first, and of many or long labels only as many as there is room for."""
+    labels = {f"l{number:02}": "x" * 90 for number in range(30)} | {"alertname": "Down", "odd\n": "y", "a": "new\nline"}
+    found = narrow(labels)
+    assert found[0] == 'alertname="Down"'
+    assert 5 < len(found) < 15
+    assert sum(map(len, found)) <= 1000
 
 
 @given(value=st.text(max_size=30))

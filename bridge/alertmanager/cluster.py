@@ -25,10 +25,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the members that answered know, by fingerprint; `by`: who they were."""
+    """What the members that answered know, by fingerprint; `by`: who they were, `shown_by`: who showed it first."""
 
     alerts: Mapping[str, Shown]
     by: tuple[Member, ...]
+    shown_by: Mapping[str, Member]
 
 
 class Cluster:
@@ -44,10 +45,12 @@ class Cluster:
         if not answers:
             return None
         merged: dict[str, Shown] = {}
-        for _, alerts in answers:
+        shown_by: dict[str, Member] = {}
+        for member, alerts in answers:
             for one in alerts:
                 merged[one.fingerprint] = _both(merged.get(one.fingerprint), one)
-        return Heard(merged, tuple(member for member, _ in answers))
+                shown_by.setdefault(one.fingerprint, member)
+        return Heard(merged, tuple(member for member, _ in answers), shown_by)
 
     async def groups(self, receiver: str) -> tuple[ShownGroup, ...] | None:
         """The groups of the first member that tells them; None: none does."""
@@ -69,8 +72,9 @@ class Cluster:
         created_by: str,
         comment: str,
         known_as: str | None = None,
+        first: Member | None = None,
     ) -> str | None:
-        """The id of a silence that one member has set, who tells the others; None: none would."""
+        """The id of a silence that one member (`first`, if it does) has set, who tells the others; None: none would."""
         return await self._first(
             lambda member: member.silence(
                 labels,
@@ -79,12 +83,14 @@ class Cluster:
                 created_by=created_by,
                 comment=comment,
                 known_as=known_as,
-            )
+            ),
+            first,
         )
 
     async def expire(self, silence: str) -> bool:
-        """End a silence; whether any member did."""
-        return await self._first(lambda member: _true(member.expire(silence))) or False
+        """End a silence wherever it is known; whether it has ended: a member did, or none of all knows it."""
+        answers = await self._each(lambda member: member.expire(silence))
+        return any(done for _, done in answers) or len(answers) == len(self.members)
 
     async def standings(self, of: Iterable[Member] | None = None) -> Mapping[str, Standing]:
         """How they stand, by url, as far as they tell; one that knows no such question stands for ever."""
@@ -97,8 +103,8 @@ class Cluster:
         answers = await asyncio.gather(*(self._tried(member, question) for member in members))
         return [(member, answer) for member, answer in zip(members, answers, strict=True) if answer is not None]
 
-    async def _first(self, question: Callable[[Member], Awaitable[T]]) -> T | None:
-        for member in self.members:
+    async def _first(self, question: Callable[[Member], Awaitable[T]], first: Member | None = None) -> T | None:
+        for member in sorted(self.members, key=lambda member: member is not first):
             answer = await self._tried(member, question)
             if answer is not None:
                 return answer
@@ -118,11 +124,6 @@ class Cluster:
             self._silent.discard(member.url)
             log.info("the Alertmanager answers again", extra=fields(url=member.url))
         return answer
-
-
-async def _true(done: Awaitable[None]) -> bool:
-    await done
-    return True
 
 
 async def _standing(member: Member) -> Standing:

@@ -110,13 +110,15 @@ class Member:
             body["id"] = known_as
         return await self._ask(Ask.SILENCE, "POST", "/silences", read_made, body=body)
 
-    async def expire(self, silence: str) -> None:
-        """End a silence; one that is not there (any more) is ended already."""
+    async def expire(self, silence: str) -> bool:
+        """End a silence; False: it knows none of that id."""
         try:
             await self._ask(Ask.EXPIRE, "DELETE", f"/silence/{quote(silence, safe='')}", _nothing)
         except AlertmanagerUnavailable as error:
             if error.why is not Why.NOT_FOUND:
                 raise
+            return False
+        return True
 
     async def standing(self) -> Standing:
         """Since when it runs, and its config."""

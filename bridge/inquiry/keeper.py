@@ -152,6 +152,7 @@ class Inquiry:
         if self._pattern or self._seen:
             heard = await self._cluster.alerts(receiver=self._pattern or anchored(sorted(self._seen)))
             if heard is not None:
+                self._silences.shown_by = heard.shown_by
                 await self._compare(known, heard)
             else:
                 await self._recheck.ask(await self._database.read(pages.kept_back))

@@ -26,6 +26,7 @@ OURS = "callbridge"
 # evaluated less often than this are rare.
 SETTLED = timedelta(minutes=5)
 LONGEST_WORD = 120
+LONGEST_QUERY = 1000
 # So many incidents are decided upon in one transaction.
 TOGETHER = 50
 
@@ -90,8 +91,7 @@ class Recheck:
     async def _heard(self, questions: Sequence[Doubt]) -> Heard | None:
         """One question for all of them, as narrow as what their alerts have in common."""
         shared = common(alert.labels for one in questions for alert in one.alerts)
-        narrow = [one for name, value in sorted(shared.items()) if (one := matcher(name, value)) is not None]
-        return await self.cluster.alerts(matchers=narrow)
+        return await self.cluster.alerts(matchers=narrow(shared))
 
     async def _believed(self, heard: Heard, questions: Sequence[Doubt]) -> Mapping[str, datetime]:
         """Since when each member runs that answered; asked only where an alert is shown by none.
@@ -119,6 +119,16 @@ class Recheck:
     def by_humans(self, shown: Shown) -> list[Silence]:
         """The silences of humans that cover it."""
         return _by_humans(shown, self._silences)
+
+
+def narrow(labels: Mapping[str, str]) -> list[str]:
+    """Matchers for these labels, as many as an address has room for on its way through a proxy; the name first."""
+    found: list[str] = []
+    for name in sorted(labels, key=lambda name: (name != "alertname", name)):
+        one = matcher(name, labels[name])
+        if one is not None and sum(map(len, found)) + len(one) <= LONGEST_QUERY:
+            found.append(one)
+    return found
 
 
 def _by_humans(shown: Shown, silences: Mapping[str, Silence]) -> list[Silence]:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from bridge.alertmanager import Cluster, Silence
+from bridge.alertmanager import Cluster, Member, Silence
 from bridge.clock import Clock
 from bridge.database import Database
 from bridge.inquiry.recheck import OURS
@@ -39,6 +39,8 @@ class Silences:
     def __init__(self, *, database: Database, clock: Clock) -> None:
         self.cluster = Cluster(())
         self.length = timedelta(0)
+        # Who showed an alert at the last look: of several clusters in one list its own.
+        self.shown_by: Mapping[str, Member] = {}
         self._database = database
         self._clock = clock
 
@@ -100,6 +102,7 @@ class Silences:
             created_by=f"{OURS}/{one.by}" if one.by else OURS,
             comment=f"{_mark(row)}, taken by {one.by or 'somebody'}",
             known_as=None if known is None else known.id,
+            first=self.shown_by.get(row.fingerprint),
         )
         if made is None:
             return  # due again when the claim has run out
