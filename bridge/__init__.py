@@ -5,6 +5,7 @@ The river, in the order of its rooms:
   dispatch    digests them in order: message, alert, route, policy, incident; loads, decides, commits
   escalation  decides: one pure table of what an incident does when something happens
   worker      fires what is due, merges a person's waiting pages into one call, places it
+  writer      sends SMS beside the calls, in nobody's way
   speech      says what the phone says
   gateway     speaks to sms77/seven, and reads what it reports
   call        settles what became of a call; dispatch hears of it as of everything else

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator import Era, answers, fails, refused, replies, silent, sleeps
+from bridge.clock import ManualClock
+from bridge.simulator import Era, Simulator, answers, fails, refused, replies, silent, sleeps
 from bridge.sms import parts
 from bridge.web.story import SENTENCES
-from tests.stories.night import ALICE, BOB, TOKEN, Night, alert, body, both, night, running, with_policies
+from tests.stories.night import ALICE, BOB, DUSK, TOKEN, Night, alert, body, both, night, running, with_policies
 
 BESIDE = with_policies("policies: {default: {steps: [{call: [alice], sms: [alice], wait: 5m}, {call: [bob]}]}}\n")
 UNREACHED = with_policies(
@@ -383,14 +384,12 @@ async def test_the_budget_counts_sms(tmp_path: Path) -> None:
 
 
 async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
-    """Stopped with SMS held back and one unanswered: after the start each is told, and none twice."""
-    extra = LIMITS.format(rates="1 per 10m", more="")
-    async with night(tmp_path, extra, text=ALONE) as one:
-        await one.fires("DiskFull")
-        await one.fires("DiskSlow", group="h")
-        phones, clock = one.phones, one.clock
-        one.app.stop.set()
-        await asyncio.sleep(0.3)
+    """Stopped with SMS held back: after the start they are told, and none twice."""
+    extra, clock = LIMITS.format(rates="1 per 10m", more=""), ManualClock(DUSK)
+    async with Simulator(clock) as phones:
+        async with running(tmp_path, phones, clock, extra, text=ALONE) as one:
+            await one.fires("DiskFull")
+            await one.fires("DiskSlow", group="h")
         async with running(tmp_path, phones, clock, extra, text=ALONE) as again:
             await again.passes(minutes=11)
             told = sent(again)

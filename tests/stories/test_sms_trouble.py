@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -67,15 +66,14 @@ async def test_a_template_that_fails_at_night(tmp_path: Path) -> None:
 @both
 async def test_a_request_that_was_cut_off_is_looked_up_after_the_start(tmp_path: Path) -> None:
     """The program dies after the gateway took the SMS, before it answered: it is found then, and not repeated."""
-    async with night(tmp_path, text=ALONE) as one:
-        one.app.patience = timedelta(0)
-        one.phones.faults.set(on="sms", hang_after=True, times=1)
-        async with one.session.post(f"{one.url}/webhook/alertmanager", json=body([alert("DiskFull")])) as answer:
-            assert answer.status == 200
-        await one.phones.until(lambda: one.phones.messages)
-        phones, clock = one.phones, one.clock
-        one.app.stop.set()
-        await asyncio.sleep(0.3)
+    clock = ManualClock(DUSK)
+    async with Simulator(clock) as phones:
+        async with running(tmp_path, phones, clock, text=ALONE) as one:
+            one.app.patience = timedelta(0)
+            phones.faults.set(on="sms", hang_after=True, times=1)
+            async with one.session.post(f"{one.url}/webhook/alertmanager", json=body([alert("DiskFull")])) as answer:
+                assert answer.status == 200
+            await phones.until(lambda: phones.messages)
         async with running(tmp_path, phones, clock, text=ALONE) as again:
             before = (await again.story())["sms"][0]["state"]
             await again.passes(minutes=1)
