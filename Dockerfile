@@ -4,19 +4,19 @@
 ARG BASE=python:3.11-slim
 
 FROM ${BASE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY requirements-build.lock requirements.lock ./
 # The second is without pip: what runs holds no way to install anything.
 RUN python -m venv /venv && python -m venv --without-pip /opt/callbridge \
- && /venv/bin/pip install --require-hashes -r requirements-build.lock \
- && /venv/bin/pip --python=/opt/callbridge/bin/python install --require-hashes -r requirements.lock
+ && /venv/bin/pip install --no-compile --require-hashes -r requirements-build.lock \
+ && /venv/bin/pip --python=/opt/callbridge/bin/python install --no-compile --require-hashes -r requirements.lock
 COPY LICENSE README.md config.example.yaml pyproject.toml ./
 COPY templates templates
 COPY bridge bridge
 # Compiled here, for a read-only root cannot keep what is compiled later; not by time stamps, which copying changes.
 RUN /venv/bin/python -m hatchling build -t wheel -d dist \
- && /venv/bin/pip --python=/opt/callbridge/bin/python install --no-deps --no-index dist/*.whl \
+ && /venv/bin/pip --python=/opt/callbridge/bin/python install --no-compile --no-deps --no-index dist/*.whl \
  && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/callbridge/lib
 
 FROM ${BASE}

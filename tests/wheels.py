@@ -40,7 +40,8 @@ def wheelhouse() -> Path:
 
 
 def pip_conf(folder: Path, wheels: str) -> Path:
-    """A pip.conf by which pip knows the packages in `wheels` and no others."""
+    """A pip.conf by which pip knows the packages in `wheels` and no others; it compiles none."""
+    # `no-compile = no` is how pip spells the flag in a file.
     path = folder / "pip.conf"
-    path.write_text(f"[global]\nno-index = true\nfind-links = {wheels}\n")
+    path.write_text(f"[global]\nno-index = true\nfind-links = {wheels}\n[install]\nno-compile = no\n")
     return path
