@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ import yaml
 from bridge import config
 from bridge.cli import main, parser
 from tests.requirements import require
-from tests.serving import ROOT
+from tests.serving import ROOT, free_port
 
 DEPLOY = ROOT / "deploy"
 FILE = DEPLOY / "compose.yaml"
@@ -179,13 +178,6 @@ class Running:
                 raise AssertionError(said + "".join(one.log.read_text() for one in others))
             time.sleep(0.05)
         return said
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_stopping_grafana_rings_a_phone(tmp_path: Path) -> None:

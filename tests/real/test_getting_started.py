@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.requirements import require
-from tests.serving import ROOT
+from tests.serving import ROOT, free_port
 from tests.wheels import pip_conf, wheelhouse
 
 PAGE = ROOT / "docs" / "getting-started.md"
@@ -75,7 +74,7 @@ class Shell:
     def __init__(self, folder: Path, logs: Path, environment: dict[str, str]) -> None:
         self.folder, self.logs, self.environment = folder, logs, environment
         self.running: list[subprocess.Popen[bytes]] = []
-        self.ports = {port: str(_free_port()) for port in PORTS}
+        self.ports = {port: str(free_port()) for port in PORTS}
         file = folder / "callbridge.yaml"
         file.write_text(self.here(file.read_text()))
 
@@ -116,12 +115,6 @@ class Shell:
         while not pattern.search(self.said()):
             assert time.monotonic() < until, f"never said: {line}\n{self.said()}"
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_ten_commands() -> None:

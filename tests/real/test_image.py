@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,7 +23,7 @@ import pytest
 from bridge import __version__
 from tests.base_image import make_base
 from tests.requirements import require
-from tests.serving import ROOT
+from tests.serving import ROOT, free_port
 from tests.wheels import pip_conf, wheelhouse
 
 # What a container engine does, without one: the root read-only, a volume, the config, and no rights at all.
@@ -184,9 +183,7 @@ def test_the_commands(image: Image) -> None:
 
 def test_it_serves(image: Image, tmp_path: Path) -> None:
     """What it starts by itself becomes healthy and ready, and asks for a password."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     arguments = [one.replace("0.0.0.0:10077", address) for one in image.about["Cmd"]]
     assert arguments != image.about["Cmd"]
     with serving(image.command(*arguments), tmp_path / "log"):
