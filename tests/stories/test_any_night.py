@@ -43,7 +43,7 @@ from bridge.simulator import (
 from tests.stories.night import ALICE, BOB, DUSK, TOKEN, Night, alert, body, both, running, with_policies
 
 # How many nights, and how long each is; `NIGHTS=500` looks for longer.
-NIGHTS = int(os.environ.get("NIGHTS", "8"))
+NIGHTS = int(os.environ.get("NIGHTS", "6"))
 LENGTH = 18
 CHAINS = """policies:
   default:
@@ -259,14 +259,28 @@ class AnyNight(RuleBasedStateMachine):
             self.runner.run(self._holds())
 
     async def _holds(self) -> None:
-        listed = await self.night.incidents(limit="1000")
-        stories = [await self.night.get(f"/api/v1/incidents/{one['id']}") for one in listed]
+        for_nothing = self._for_nothing(await self._stories())
+        await self.night.passes(seconds=3)
+        stories = listed = await self._stories()
+        still = for_nothing & self._for_nothing(stories)
+        assert not still, f"nobody hangs up {still}, whose incidents were taken or are over"
         for story in stories:
             self._goes_on(story)
             self._tells_in_order(story)
         self._kept(listed)
         await self._one_call_each()
         await self._counted(listed)
+
+    async def _stories(self) -> list[dict[str, Any]]:
+        listed = await self.night.incidents(limit="1000")
+        return [await self.night.get(f"/api/v1/incidents/{one['id']}") for one in listed]
+
+    def _for_nothing(self, stories: list[dict[str, Any]]) -> set[int]:
+        """The calls under way of which nobody needs any page now, and that nobody asked to end."""
+        needed = {page["call"] for story in stories if story["state"] not in QUIET_STATES for page in story["pages"]}
+        asked = {request.path for request in self.phones.requests}
+        live = [call for call in self.phones.calls if call.statuses and not call.over and call.foreign_id not in needed]
+        return {call.id for call in live if f"/api/voice/{call.id}/hangup" not in asked}
 
     def _goes_on(self, story: dict[str, Any]) -> None:
         """What fires is awaited, rings, or was taken; and a known alert that fires keeps its incident open."""
