@@ -137,8 +137,10 @@ FULL = [
 
 
 def run_where_it_can_wait(item: pytest.Function) -> bool | None:
-    """Run a plain test function on PostgreSQL; None where that is none of ours."""
+    """Run a plain test function on PostgreSQL; None where that is none of ours. A story has a loop of its own."""
     if not _there or item.get_closest_marker("asyncio") or "kind" not in item.fixturenames:
+        return None
+    if "stories" in item.path.parts:
         return None
     arguments = inspect.signature(item.obj).parameters
     _there[-1].run(item.obj, **{name: item.funcargs[name] for name in arguments if name in item.funcargs})
