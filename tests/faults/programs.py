@@ -61,10 +61,11 @@ class Program:
         return subprocess.Popen([*command, listen, "--log.level=error"])
 
     async def until_ready(self) -> None:
-        """Return once it answers that it is ready."""
-        if not await self._ready():
+        """Return once it answers that it is ready; one that has ended never will be."""
+        while not await self._ready():
+            assert self.process is not None, "start() comes first"
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}"
             await asyncio.sleep(0.05)
-            await self.until_ready()
 
     async def _ready(self) -> bool:
         try:
