@@ -7,7 +7,6 @@ import json
 import os
 import tempfile
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -343,9 +342,7 @@ def test_any_night(kind: str) -> None:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    # A loop may run in this thread already, between whose turns nobody could run one of their own.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(run_state_machine_as_test, AnyNight, settings=how).result()
+    run_state_machine_as_test(AnyNight, settings=how)
 
 
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")
