@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 
-from benchmarks.running import databases, free_port, ours, process
+from benchmarks.running import databases, ours, process
+from tests.ports import free_port
 
 # Of a bare server: the least durable intake that will do, and what it should be.
 FLOORS = {"sqlite": (0.25, 0.40), "postgresql": (0.30, 0.45)}

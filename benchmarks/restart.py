@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 from sqlalchemy import Connection
 
-from benchmarks.running import SQLITE, command, databases, free_port, written
+from benchmarks.running import SQLITE, command, databases, written
 from bridge.alert import Alert, AlertStatus, Source, Stream
 from bridge.clock import SystemClock
 from bridge.database import Database
@@ -30,6 +30,7 @@ from bridge.simulator import Simulator
 from bridge.store import incidents
 from bridge.store.ids import Ids
 from bridge.store.incidents import Origin, Policies, Stored
+from tests.ports import free_port
 
 MANY, AT_ONCE = 100_000, 5_000
 READY, FIRST_CALL = 5.0, 2.0

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests import postgres
+from tests.ports import free_port
 
 CONFIG = """
 gateway: {{api_url: "{api}", api_key_file: key}}
@@ -123,10 +124,3 @@ def process(words: list[str], port: int) -> Iterator[Server]:
     finally:
         running.terminate()
         running.wait(60)
-
-
-def free_port() -> int:
-    """A port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

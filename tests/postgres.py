@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from bridge.database import Database
+from tests.ports import free_port
 from tests.requirements import require
 
 T = TypeVar("T")
@@ -94,9 +94,7 @@ def running(settings: tuple[str, ...] = HASTY) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
     if os.getuid() == 0:
         shutil.chown(folder, user, user)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        server = Server(folder, int(probe.getsockname()[1]), programs, user, settings)
+    server = Server(folder, free_port(), programs, user, settings)
     try:
         command = [
             str(programs / "initdb"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from deploy.grafana.asking import Asked
+from tests.ports import free_port
 
 RULES = Path(__file__).parent.parent / "deploy" / "prometheus" / "callbridge.rules.yml"
 # Seconds.
@@ -64,7 +64,7 @@ class Prometheus:
 @asynccontextmanager
 async def prometheus(program: str, folder: Path) -> AsyncIterator[Prometheus]:
     """Started on a free port, on what is in `folder`/data; it scrapes nothing before it is told to."""
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     with _started(program, folder, url) as running:
         async with aiohttp.ClientSession() as session:
             await _ready(session, url, running)
@@ -98,9 +98,3 @@ async def _ready(session: aiohttp.ClientSession, url: str, running: subprocess.P
         assert running.poll() is None, "Prometheus has ended; its log is beside its data"
         await asyncio.sleep(0.05)
     raise AssertionError("Prometheus does not get ready; its log is beside its data")
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

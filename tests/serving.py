@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -104,13 +103,6 @@ async def counted(session: aiohttp.ClientSession, source: str, code: int) -> flo
     """How often the door of `source` answered `code`."""
     async with session.get("metrics") as response:
         return sample(await response.text(), "callbridge_webhooks_total", source=source, code=str(code))
-
-
-def free_port() -> int:
-    """A port of loopback on which nobody listens now, for a program that cannot choose one itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # --- as a process of its own

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -23,6 +22,7 @@ import aiohttp
 
 from bridge.clock import SystemClock
 from bridge.simulator import Simulator, answers
+from tests.ports import free_port
 from tests.stories.night import ALICE, TOKEN, alert, body
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "4"))
@@ -185,10 +185,3 @@ def _group(incident: dict[str, Any]) -> str:
 
 def _answered(incident: dict[str, Any]) -> bool:
     return any(target["reach"] == "answered" for target in incident["targets"])
-
-
-def free_port() -> int:
-    """A port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

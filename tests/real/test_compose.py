@@ -23,8 +23,9 @@ import yaml
 
 from bridge import config
 from bridge.cli import main, parser
+from tests.ports import free_port
 from tests.requirements import require
-from tests.serving import ROOT, free_port
+from tests.serving import ROOT
 
 DEPLOY = ROOT / "deploy"
 FILE = DEPLOY / "compose.yaml"

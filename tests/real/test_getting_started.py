@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.requirements import require
-from tests.serving import ROOT, free_port
+from tests.serving import ROOT
 from tests.wheels import pip_conf, wheelhouse
 
 PAGE = ROOT / "docs" / "getting-started.md"

@@ -22,8 +22,9 @@ import pytest
 
 from bridge import __version__
 from tests.base_image import make_base
+from tests.ports import free_port
 from tests.requirements import require
-from tests.serving import ROOT, free_port
+from tests.serving import ROOT
 from tests.wheels import pip_conf, wheelhouse
 
 # What a container engine does, without one: the root read-only, a volume, the config, and no rights at all.
