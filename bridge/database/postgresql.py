@@ -31,7 +31,7 @@ from bridge.errors import CallbridgeError, LostRace, StoreUnavailable
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
 # One statement. Those that wait for somebody else's lock give up earlier.
 STATEMENT_SECONDS = 30.0
 SETTINGS = {
