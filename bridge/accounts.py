@@ -257,8 +257,7 @@ class Accounts:
     def _ask_at(self, account: Account, now: datetime) -> datetime:
         if account.circuit.state is State.OPEN:
             return account.circuit.probe_at or now
-        # Never further away than that: our clock may have been set back.
-        return min(account.balance_at or now, now + BALANCE_EVERY)
+        return account.balance_at or now
 
     async def _ask(self, account: Account) -> None:
         try:
