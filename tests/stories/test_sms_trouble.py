@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,7 +111,10 @@ async def test_late_words_change_nothing(tmp_path: Path) -> None:
         await post.sent(shown["id"], "another", 1.0)
         for error in (GatewayRefused, GatewayUnavailable, GatewayUncertain):
             await post.failed(shown["id"], error(Reason.TIMEOUT))
-        await post.not_found(shown["id"], sure=True)
+        over = await one.app.database.read(lambda connection: texts.get(connection, shown["id"]))
+        assert over is not None
+        for version in (over.version, over.version - 1):
+            await post.not_found(replace(over, version=version), sure=True)
         await post.give_up(shown["id"])
         again = await post.begin_again(shown["id"], "")
         nobody = await post.begin_again("of nobody", "")
