@@ -523,6 +523,37 @@ def test_whatever_is_read_can_be_used(tmp_path: Path, lists: dict[str, object]) 
         loaded(draft, tmp_path)
 
 
+SMALL_EXPORT = json.dumps(
+    {
+        "users": USERS,
+        "schedules": [{"id": "S1", "name": "p", "shifts": ["O1"]}],
+        "on_call_shifts": [shift(by_day=["MO"], until="2027-01-01T00:00:00")],
+        "escalation_chains": [{"id": "C1", "name": "x"}],
+        "escalation_policies": [{"escalation_chain_id": "C1", "type": "notify_persons", "persons_to_notify": ["U1"]}],
+    }
+)
+PIECES = st.sampled_from(
+    ["", "[", "]", "{", "}", ",", ":", '"', "'", "\n", "\t", "&a ", "*a", "<<: ", "null", "\0", "\ud800", "é", "9" * 40]
+)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 30), PIECES), min_size=1, max_size=4))
+def test_damaged_files(tmp_path: Path, cuts: list[tuple[int, int, str]]) -> None:
+    """A real file that was cut, or written over, is refused with places or gives a config that can be read."""
+    for text, carry in ((SMALL_EXPORT, at_now), ((DATA / "sachet.yaml").read_text(), from_sachet)):
+        damaged = text
+        for at, length, piece in cuts:
+            place = at % len(text)
+            damaged = damaged[:place] + piece + damaged[place + length :]
+        try:
+            draft = carry(damaged, "f")
+        except ConfigError as error:
+            assert all(fault.line > 0 and fault.what for fault in error.faults)
+            continue
+        loaded(draft, tmp_path)
+
+
 @given(text=st.text(max_size=60))
 def test_scalars_come_back(text: str) -> None:
     """What is written is what is read again, on one line, whatever a stranger called it."""
