@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -178,8 +179,11 @@ async def test_nothing_heard_for_a_day_is_over(tmp_path: Path) -> None:
     async with night(tmp_path) as it:
         await it.fires("DiskFull")
         await it.act("acknowledge", by="bob")
-        await it.passes(hours=25)
+        it.clock.advance(timedelta(hours=23, minutes=30))
+        await it.passes(minutes=25)
+        assert (await it.story())["state"] == "acknowledged"
 
+        await it.passes(minutes=10)
         assert (await it.story())["state"] == "resolved"
         assert await it.metric("callbridge_incidents_closed_total", reason="no_news") == 1
 
