@@ -37,6 +37,16 @@ def kind(request: pytest.FixtureRequest) -> Iterator[str]:
         yield "postgresql"
 
 
+@pytest.fixture(autouse=True)
+def on_sqlite_unless_asked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """`kind` lasts for a whole file: a test between two that ask for it is not for PostgreSQL because of that."""
+    if "kind" in request.fixturenames:
+        yield
+        return
+    with storing.on_sqlite():
+        yield
+
+
 @pytest.fixture
 def log_as_before() -> Iterator[None]:
     """Commands set the log up for a process of their own."""

@@ -81,6 +81,17 @@ def on_postgresql(server: Server) -> Iterator[None]:
             runner.run(engine.dispose())
 
 
+@contextmanager
+def on_sqlite() -> Iterator[None]:
+    """Until the end they mean SQLite, whatever was said before."""
+    before = _there[:]
+    _there.clear()
+    try:
+        yield
+    finally:
+        _there[:] = before
+
+
 def url_in(folder: Path) -> str | None:
     """The URL of the PostgreSQL database that belongs to a folder, the same each time; None where SQLite is tested."""
     if not _there:
