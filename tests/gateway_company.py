@@ -113,7 +113,7 @@ class Line:
             "debug": False,
             "observe": lambda operation, seconds, reason: self.observed.append((operation, reason)),
         }
-        return Gateway(dialect=dialect, **(settings | changes))  # type: ignore[arg-type]
+        return Gateway(dialect=dialect, **(settings | changes))  # type: ignore[arg-type]  # settings of several types
 
 
 @asynccontextmanager

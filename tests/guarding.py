@@ -49,5 +49,5 @@ async def guarded(folder: Path, text: str, prefix: str = "") -> AsyncIterator[tu
 
 
 async def status(session: aiohttp.ClientSession, path: str, **more: object) -> int:
-    async with session.get(path, **more) as response:  # type: ignore[arg-type]
+    async with session.get(path, **more) as response:  # type: ignore[arg-type]  # arguments of several types
         return response.status

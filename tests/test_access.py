@@ -328,7 +328,7 @@ async def start(folder: Path, web: str | None, *, token: bool, **options: object
     if not token:
         path.write_text(path.read_text().replace("  alertmanager: {credentials_file: am_token}\n", ""))
     web_config = None if web is None else web_file(folder, web)
-    app = App(Options(path, listen=("127.0.0.1:0", "0.0.0.0:0"), web_config=web_config, **options))  # type: ignore[arg-type]
+    app = App(Options(path, listen=("127.0.0.1:0", "0.0.0.0:0"), web_config=web_config, **options))  # type: ignore[arg-type]  # options of several types
     running = asyncio.ensure_future(app.run())
     started = asyncio.ensure_future(app.started.wait())
     await asyncio.wait([running, started], return_when=asyncio.FIRST_COMPLETED)

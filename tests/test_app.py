@@ -227,7 +227,7 @@ async def test_a_bad_file_leaves_all_as_it_was(tmp_path: Path) -> None:
             good + "templates: [gone]\nsurprise: 1\n",
             "a: " + "[" * 9999,
         ):
-            rewrite(it, lambda _, bad=bad: bad)  # type: ignore[misc]
+            rewrite(it, lambda _, bad=bad: bad)  # type: ignore[misc]  # what a broken one does
             assert await reload(it) == 500
             assert await it.metric("callbridge_config_last_reload_successful") == 0
         (it.folder / "callbridge.yaml").unlink()
@@ -246,7 +246,7 @@ async def test_a_fault_in_reading_stops_nobody(tmp_path: Path) -> None:
     """Our own code fails over a new file: the reload is refused, and the server goes on."""
     path = write_files(tmp_path)
     async with app_running(path) as (app, session):
-        app.load = lambda _path: 1 / 0  # type: ignore[assignment,return-value]
+        app.load = lambda _path: 1 / 0  # type: ignore[assignment,return-value]  # what a broken one does
         async with session.post("-/reload") as response:
             assert response.status == 500
             assert "ZeroDivisionError" in await response.text()

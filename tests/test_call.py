@@ -51,7 +51,7 @@ STICKY = [outcome for outcome in Outcome if outcome is not Outcome.UNCONFIRMED]
 
 
 def ended(outcome: Outcome, **changed: float | None) -> Call:
-    return replace(end(PLACED, outcome, LATER), **changed)  # type: ignore[arg-type]
+    return replace(end(PLACED, outcome, LATER), **changed)  # type: ignore[arg-type]  # changes of several types
 
 
 def heard(call: Call, reports: Sequence[Report]) -> Call:

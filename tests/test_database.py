@@ -297,7 +297,7 @@ async def test_a_commit_that_fails_is_told(tmp_path: Path, database: Database) -
 
     def transaction(connection: Connection) -> None:
         put("lost", BIG)(connection)
-        entered.append(connection.connection.driver_connection.in_transaction)  # type: ignore[union-attr]
+        entered.append(connection.connection.driver_connection.in_transaction)  # type: ignore[union-attr]  # the driver's own
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 4096, most))
 
     try:
@@ -317,7 +317,7 @@ async def test_a_lost_connection_is_made_again(database: Database) -> None:
     """A connection that breaks costs one transaction."""
 
     def broken(connection: Connection) -> None:
-        connection.connection.driver_connection.close()  # type: ignore[union-attr]
+        connection.connection.driver_connection.close()  # type: ignore[union-attr]  # the driver's own
         put("lost")(connection)
 
     with pytest.raises(StoreUnavailable):

@@ -326,7 +326,7 @@ def test_a_signature_made_by_hand() -> None:
 
 def verify(headers: dict[str, str], **changes: object) -> str | None:
     asked: dict[str, object] = {"key": SIGNING_KEY, "method": "POST", "url": URL, "body": BODY, "now": NOW}
-    return verify_signature(headers=headers, **(asked | changes))  # type: ignore[arg-type]
+    return verify_signature(headers=headers, **(asked | changes))  # type: ignore[arg-type]  # arguments of several types
 
 
 GENUINE = signed()

@@ -347,10 +347,10 @@ schedules:
 """
 THREE = ["alice", "bob", "carol"]
 TURNS = {
-    "berlin": ("Europe/Berlin", THREE, 7 * DAY, datetime(2026, 1, 5, 9)),  # noqa: DTZ001
-    "york": ("America/New_York", THREE, DAY, datetime(2026, 1, 5, 2, 30)),  # noqa: DTZ001
-    "howe": ("Australia/Lord_Howe", ["bob", "alice", "carol"], 12 * HOUR, datetime(2026, 1, 5, 0, 15)),  # noqa: DTZ001
-    "utc": ("UTC", ["carol", "bob"], 14 * DAY, datetime(2026, 1, 5, 12)),  # noqa: DTZ001
+    "berlin": ("Europe/Berlin", THREE, 7 * DAY, datetime(2026, 1, 5, 9)),  # noqa: DTZ001 - wall-clock time
+    "york": ("America/New_York", THREE, DAY, datetime(2026, 1, 5, 2, 30)),  # noqa: DTZ001 - wall-clock time
+    "howe": ("Australia/Lord_Howe", ["bob", "alice", "carol"], 12 * HOUR, datetime(2026, 1, 5, 0, 15)),  # noqa: DTZ001 - wall-clock time
+    "utc": ("UTC", ["carol", "bob"], 14 * DAY, datetime(2026, 1, 5, 12)),  # noqa: DTZ001 - wall-clock time
 }
 
 

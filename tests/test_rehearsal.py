@@ -68,7 +68,7 @@ def scene(
     **policy: int | timedelta,
 ) -> Scene:
     """A scene with one policy of these steps, or with `policies`."""
-    made = policies or {"default": replace(Policy("default", steps), **policy)}  # type: ignore[arg-type]
+    made = policies or {"default": replace(Policy("default", steps), **policy)}  # type: ignore[arg-type]  # changes of several types
     world = World(
         route=route or Route("default"),
         intervals=intervals or {},

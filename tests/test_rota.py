@@ -263,7 +263,7 @@ def test_no_gap_is_told_of_what_cannot_be_read_here(tmp_path: Path) -> None:
 
 def test_the_present_shift_is_whole() -> None:
     """The bounds are the true ones, near or far; what never ends stands ten years off, where it is still a date."""
-    week = Rotation("week", ("alice", "bob"), parse_period("1w"), datetime(2026, 1, 5, 9))  # noqa: DTZ001
+    week = Rotation("week", ("alice", "bob"), parse_period("1w"), datetime(2026, 1, 5, 9))  # noqa: DTZ001 - wall-clock time
     alone = replace(week, people=("alice",), every=parse_period("1h"))
     far = replace(week, every=parse_period("100w"))
     one, two = Schedule("s", BERLIN, (week,)), Schedule("s", BERLIN, (alone,))
@@ -294,7 +294,7 @@ def test_the_present_shift_is_the_one_of_a_long_span(
     people: list[str], every: str, overrides: list[tuple[int, int, str]], hours: int
 ) -> None:
     """At any instant it is what the shifts of a span that is long enough show there, and who is on call."""
-    rotation = Rotation("r", tuple(people), parse_period(every), datetime(2026, 9, 1, 2, 30))  # noqa: DTZ001
+    rotation = Rotation("r", tuple(people), parse_period(every), datetime(2026, 9, 1, 2, 30))  # noqa: DTZ001 - wall-clock time
     made = tuple(Override(who, NOW + at * HOUR, NOW + (at + long) * HOUR) for at, long, who in overrides)
     schedule, now = Schedule("s", BERLIN, (rotation,), made), NOW + hours * HOUR
     span = NOW - 200 * DAY, NOW + 400 * DAY

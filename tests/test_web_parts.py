@@ -40,7 +40,7 @@ class Crew:
 
 def told(**changes: object) -> str:
     """What comes next for an incident, in one line."""
-    incident = replace(an_incident(policy=CHAIN, targets=()).incident, **changes)  # type: ignore[arg-type]
+    incident = replace(an_incident(policy=CHAIN, targets=()).incident, **changes)  # type: ignore[arg-type]  # changes of several types
     found = outlook(incident, Crew())
     at = f" at {found.at:%H:%M}" if found.at else ""
     return f"{found.what} {', '.join(found.people)}{at}".replace("  ", " ")

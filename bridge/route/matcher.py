@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 import re2
 
 # What Go's unicode.IsSpace calls white space; Python's str.isspace has four control characters more.
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"  # fmt: skip  # noqa: E501
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"  # fmt: skip  # noqa: E501 - one list
 RESERVED = WHITE_SPACE + "{}!=~,\\\"'`"
 
 # The same few label values come again and again; long ones are strangers' prose, not worth the memory.

@@ -260,7 +260,7 @@ async def running(folder: Path, phones: Simulator, clock: ManualClock, extra: st
         running_app = tasks.create_task(app.run())
         await _started(app, running_app)
         for hook in list(phones.hooks):
-            del phones.hooks[hook]  # type: ignore[attr-defined]
+            del phones.hooks[hook]  # type: ignore[attr-defined]  # a list, told as a sequence
         phones.subscribe(f"{app.addresses[0]}/webhook/sms77/{TOKEN}")
         one = Night(clock, phones, app, session, folder, running_app)
         # Who waits for the clock sets no event: it is looked at until all of them do.

@@ -197,8 +197,8 @@ async def test_a_number_that_is_wrong_is_wrong_everywhere(tmp_path: Path) -> Non
 async def test_hanging_up_and_polling_go_to_the_account_of_the_call(tmp_path: Path) -> None:
     """Each journal is asked of its own calls, and a call is cut off where it was placed."""
     async with accounts(tmp_path, "acknowledgement: {keypress: false}\n", reports="poll") as (it, spare):
-        spare.hooks.clear()  # type: ignore[attr-defined]
-        it.phones.hooks.clear()  # type: ignore[attr-defined]
+        spare.hooks.clear()  # type: ignore[attr-defined]  # a list, told as a sequence
+        it.phones.hooks.clear()  # type: ignore[attr-defined]  # a list, told as a sequence
         it.phones.faults.set(code=500)
         spare.script(ALICE, answers(after=3, listens=300))
         await it.fires("DiskFull")

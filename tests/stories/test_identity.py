@@ -134,7 +134,7 @@ async def test_every_captured_body_is_taken(tmp_path: Path, name: str) -> None:
         assert await it.post("/webhook/alertmanager", payload(name)) == 200
         assert await it.metric("callbridge_inbox_waiting") == 0
         assert await it.metric("callbridge_inbox_failures_total") == 0
-        fires = any(one["status"] == "firing" for one in payload(name)["alerts"])  # type: ignore[attr-defined]
+        fires = any(one["status"] == "firing" for one in payload(name)["alerts"])  # type: ignore[attr-defined]  # JSON
         assert len(await it.incidents()) == (1 if fires else 0)
 
 

@@ -28,7 +28,7 @@ async def deaf(folder: Path, text: str = POLL, *, era: Era = Era.SEVEN_2024, **m
     clock = ManualClock(DUSK)
     async with Simulator(clock, era=era) as phones, running(folder, phones, clock, TAKEN, text=text, **more) as it:
         for hook in list(phones.hooks):
-            del phones.hooks[hook]  # type: ignore[attr-defined]
+            del phones.hooks[hook]  # type: ignore[attr-defined]  # a list, told as a sequence
         yield it
 
 
@@ -189,7 +189,7 @@ async def test_hanging_up_in_time_takes_it(tmp_path: Path) -> None:
     clock = ManualClock(DUSK)
     taken = "acknowledgement: {hang_up: true, keypress: false}\n"
     async with Simulator(clock) as phones, running(tmp_path, phones, clock, taken, text=POLL) as it:
-        phones.hooks.clear()  # type: ignore[attr-defined]
+        phones.hooks.clear()  # type: ignore[attr-defined]  # a list, told as a sequence
         phones.script(ALICE, sleeps())
         await it.fires("DiskFull")
         await it.passes(seconds=50)
@@ -211,11 +211,11 @@ async def test_a_restart_goes_on_asking(tmp_path: Path) -> None:
     async with Simulator(clock) as phones:
         phones.script(ALICE, answers(listens=60))
         async with running(tmp_path, phones, clock, TAKEN, text=text) as it:
-            phones.hooks.clear()  # type: ignore[attr-defined]
+            phones.hooks.clear()  # type: ignore[attr-defined]  # a list, told as a sequence
             await it.fires("DiskFull")
             await it.passes(seconds=12)
         async with running(tmp_path, phones, clock, TAKEN, text=text) as it:
-            phones.hooks.clear()  # type: ignore[attr-defined]
+            phones.hooks.clear()  # type: ignore[attr-defined]  # a list, told as a sequence
             await it.passes(minutes=2)
             assert len(it.calls()) == 1
             assert (await it.story())["acknowledged_by"] == "alice"
