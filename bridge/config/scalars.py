@@ -195,7 +195,7 @@ def web_address(text: str) -> str:
         parts, usable = urlsplit(""), False
     if not usable or re.search(r"[\s\x00-\x1f]", text):
         # Not shown: what was meant as an address may hold a password.
-        raise ValueError("is not a web address; write it like https://gateway.seven.io/api")
+        raise ValueError("is not a web address; write it like https://host.example:9093/path")
     if parts.username is not None:
         raise ValueError("has credentials in it, and they would stand in this file; write it without user:password@")
     if parts.query or parts.fragment:
