@@ -11,7 +11,7 @@ import msgspec
 from bridge import config
 from bridge.app import parse_address
 from bridge.cli.serving import DEFAULT_ADDRESS, external_url
-from bridge.cli.words import Commands, add_command, add_config
+from bridge.cli.words import Commands, add_command, add_config, text_of_others
 from bridge.config import Config
 from bridge.doctor import Finding, Level, Where, examine, surroundings
 from bridge.errors import CallbridgeError
@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     """0 where no page is lost, 1 where one is (or, with --strict, where one is doubled, late, or in doubt)."""
     loaded = config.load(arguments.config) if arguments.config is not None else None
     where = Where(external_url(arguments.external_url), _default_port(), tuple(arguments.receiver))
-    findings = examine(_text(arguments.file), str(arguments.file), surroundings(where, loaded, _secret(loaded)))
+    text = text_of_others(arguments.file, MOST_BYTES, "one that the Operator packed needs gunzip first")
+    findings = examine(text, str(arguments.file), surroundings(where, loaded, _secret(loaded)))
     counts = {level: sum(one.level is level for one in findings) for level in Level}
     failed = counts[Level.ERROR] > 0 or (arguments.strict and counts[Level.WARNING] > 0)
     if arguments.output == "json":
@@ -49,20 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _default_port() -> int:
     return parse_address(DEFAULT_ADDRESS)[1]
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CallbridgeError(f"{path}: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise CallbridgeError(f"{path}: longer than {MOST_BYTES >> 20} MiB; name the right file")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise CallbridgeError(f"{path}: not UTF-8 text; one that the Operator packed needs gunzip first") from None
 
 
 def _secret(loaded: Config | None) -> str | None:

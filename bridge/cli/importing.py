@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sized
 from pathlib import Path
 
-from bridge.cli.words import Commands, add_command, plain
+from bridge.cli.words import Commands, add_command, plain, text_of_others
 from bridge.clock import SystemClock
-from bridge.errors import CallbridgeError
 from bridge.importing import FILL_IN, Draft, from_oncall, from_sachet, written
 from bridge.importing.draft import MOST_BYTES
 
@@ -24,7 +23,7 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """The config on stdout, what it lacks on stderr; 0 where there is one, however much it lacks."""
-    text = _text(arguments.file)
+    text = text_of_others(arguments.file, MOST_BYTES, "save it in UTF-8")
     draft = from_sachet(text, str(arguments.file)) if arguments.system == "sachet" else _oncall(text, arguments.file)
     made = written(draft)
     print(made, end="")
@@ -39,17 +38,3 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _oncall(text: str, file: Path) -> Draft:
     return from_oncall(text, str(file), SystemClock().now())
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CallbridgeError(f"{path}: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise CallbridgeError(f"{path}: longer than {MOST_BYTES >> 20} MiB; name the right file")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise CallbridgeError(f"{path}: not UTF-8 text; save it in UTF-8") from None

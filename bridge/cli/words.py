@@ -62,6 +62,24 @@ def plain(text: str) -> str:
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
+def text_of_others(path: Path, most: int, remedy: str) -> str:
+    """The text of another program's file, of at most `most` bytes; `remedy`: what to do with one that is no UTF-8.
+
+    Raises CallbridgeError that names the file.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(most + 1)
+    except OSError as error:
+        raise CallbridgeError(f"{path}: {error.strerror}") from None
+    if len(raw) > most:
+        raise CallbridgeError(f"{path}: longer than {most >> 20} MiB; name the right file")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise CallbridgeError(f"{path}: not UTF-8 text; {remedy}") from None
+
+
 def read_payload(path: Path) -> Group:
     """A webhook body from a file. Raises CallbridgeError that names it."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -350,8 +350,3 @@ def forget_before(connection: Connection, before: datetime, limit: int) -> int:
     for one in ids:
         connection.execute(delete(pages).where(of_incident(one)))
     return len(ids)
-
-
-def renumbered(stored: Stored) -> Stored:
-    """`stored` as the table has it after a save: one version on."""
-    return replace(stored, incident=replace(stored.incident, version=stored.incident.version + 1))
